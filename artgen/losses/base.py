@@ -1,0 +1,47 @@
+"""The contract of a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from artgen.registry import Registry
+from artgen.types import Image, PerCandidate
+
+if TYPE_CHECKING:
+    from artgen.guides.base import Guide
+    from artgen.renderers.base import Renderer
+
+
+@dataclass(frozen=True)
+class LossContext:
+    """What a loss may look at besides the picture.
+
+    Args:
+        renderer: the renderer whose picture it is.
+        guides: the guides that vote, in order.
+        progress: part of the run that is done, in [0, 1].
+        pictures: reference pictures by role ("target", "style"), each [1, 3, h, w] in [0, 1].
+    """
+
+    renderer: Renderer
+    guides: Sequence[Guide]
+    progress: float = 0.0
+    pictures: Mapping[str, Image] = field(default_factory=dict)
+
+
+class Loss(Protocol):
+    """A differentiable figure of a picture: `(image [P, 3, H, W], context) -> [P]`.
+
+    Unweighted, one figure per candidate, independent of the other candidates, and
+    nearly independent of the picture's size. Weights are applied by the objective.
+    """
+
+    def __call__(self, image: Image, context: LossContext) -> PerCandidate:
+        """Return the figure of each candidate; smaller is better."""
+        ...
+
+
+losses: Registry[Loss] = Registry("loss", "artgen.losses")
+"""All losses; a function decorated with `@losses.register("name")` joins them."""

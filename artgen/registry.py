@@ -1,0 +1,70 @@
+"""One small registry: a file in the right folder is all a new part needs."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from artgen.errors import UsageError, did_you_mean
+
+Part = TypeVar("Part")
+
+
+class Registry(Generic[Part]):
+    """Named parts of one kind, found by importing every module of a package.
+
+    Args:
+        kind: what the parts are, for messages ("renderer").
+        package: dotted name of the package whose modules register themselves.
+
+    Example:
+        >>> colours: Registry[int] = Registry("colour", "artgen.losses")
+        >>> @colours.register("red")
+        ... def red() -> int: ...
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind = kind
+        self._package = package
+        self._parts: dict[str, Part] = {}
+        self._discovered = False
+
+    def register(self, name: str) -> Callable[[Any], Any]:
+        """Return a decorator that files its argument under `name`."""
+
+        def file(part: Any) -> Any:
+            if name in self._parts:
+                raise ValueError(f"{self.kind} {name!r} is registered twice; rename one of them")
+            self._parts[name] = part
+            return part
+
+        return file
+
+    def names(self) -> list[str]:
+        """Return all names, sorted."""
+        self._discover()
+        return sorted(self._parts)
+
+    def get(self, name: str) -> Part:
+        """Return the part called `name`.
+
+        Raises:
+            UsageError: no such part; the message names the nearest.
+        """
+        self._discover()
+        try:
+            return self._parts[name]
+        except KeyError:
+            hint = did_you_mean(name, self._parts)
+            raise UsageError(f"no {self.kind} {name!r}{hint} (known: {', '.join(self.names())})") from None
+
+    def _discover(self) -> None:
+        if self._discovered:
+            return
+        package = importlib.import_module(self._package)
+        for module in pkgutil.iter_modules(package.__path__):
+            if not module.name.startswith("_"):
+                importlib.import_module(f"{self._package}.{module.name}")
+        self._discovered = True
