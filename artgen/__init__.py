@@ -1,0 +1,33 @@
+"""Words into pictures made of things you can name and edit: pixels, strokes, patches."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from artgen.config import RunConfig
+    from artgen.engine.run import paint, resume
+    from artgen.errors import ArtgenError
+    from artgen.guides.base import Guide, load_guide
+    from artgen.renderers.base import Renderer
+
+__version__ = "0.1.0"
+__all__ = ["ArtgenError", "Guide", "Renderer", "RunConfig", "load_guide", "paint", "resume"]
+
+_HOMES = {
+    "ArtgenError": "artgen.errors",
+    "Guide": "artgen.guides.base",
+    "Renderer": "artgen.renderers.base",
+    "RunConfig": "artgen.config",
+    "load_guide": "artgen.guides.base",
+    "paint": "artgen.engine.run",
+    "resume": "artgen.engine.run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for, so that `artgen --help` needs no torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'artgen' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,1 @@
+"""Patch sets with licences, and presets."""

@@ -1,0 +1,249 @@
+"""One description of a run: frozen, validated, with a YAML, JSON and PNG round trip."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+
+from artgen import prompts as grammar
+from artgen.engine.evolution_options import EvolutionOptions
+from artgen.errors import InputError, UsageError, did_you_mean
+from artgen.geometry import Size
+
+LARGEST_SIDE = 32768
+"""Longest side of a picture in pixels."""
+LARGEST_CONFIG = 1 << 20
+"""Largest configuration file in bytes."""
+
+
+def parse_size(value: Any) -> Any:
+    """Read `"640x480"` (width x height) as a `Size`; leave anything else to validation."""
+    if isinstance(value, str):
+        width, cross, height = value.lower().partition("x")
+        if not cross or not width.strip().isdecimal() or not height.strip().isdecimal():
+            raise ValueError(f"{value!r} is not a size; write WIDTHxHEIGHT, such as 640x480")
+        value = Size(int(height), int(width))
+    if isinstance(value, Size) and not all(1 <= side <= LARGEST_SIDE for side in value):
+        raise ValueError(f"a size needs sides of 1 to {LARGEST_SIDE} pixels")
+    return value
+
+
+def parse_aspect(value: Any) -> Any:
+    """Read `"3:2"` (width:height) as a number."""
+    if isinstance(value, str) and ":" in value:
+        width, _, height = value.partition(":")
+        try:
+            value = float(width) / float(height)
+        except (ValueError, ZeroDivisionError):
+            raise ValueError(f"{value!r} is not an aspect ratio; write WIDTH:HEIGHT, such as 3:2") from None
+    return value
+
+
+def _one_or_many(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+WrittenSize = Annotated[
+    Size, BeforeValidator(parse_size), PlainSerializer(lambda size: f"{size.width}x{size.height}")
+]
+Strings = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+Aspect = Annotated[float, BeforeValidator(parse_aspect), Field(gt=0.02, lt=50)]
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class CutoutOptions(_Options):
+    """How the guide is shown the picture."""
+
+    count: int = Field(16, ge=1, le=4096, description="views per region and step")
+    smallest: float = Field(0.7, gt=0.01, le=1, description="smallest crop, as part of the region's side")
+    largest: float = Field(1.0, gt=0.01, le=1, description="largest crop, as part of the region's side")
+    perspective: float = Field(0.15, ge=0, le=0.9, description="strength of the random perspective")
+    flip: float = Field(0.5, ge=0, le=1, description="part of the views that are mirrored")
+    noise: float = Field(0.05, ge=0, le=1, description="standard deviation of the noise added to views")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> CutoutOptions:
+        if self.smallest > self.largest:
+            raise ValueError("cutouts.smallest is larger than cutouts.largest; swap them")
+        return self
+
+
+class OptimiserOptions(_Options):
+    """How the gradient is followed."""
+
+    rate: float = Field(1.0, gt=0, le=100, description="factor on every learning rate")
+    rates: dict[str, float] = Field({}, description="factor per parameter group of the renderer")
+    schedule: Literal["constant", "cosine", "linear"] = Field("cosine", description="how the rate falls")
+    final: float = Field(0.1, ge=0, le=1, description="the rate's factor at the end")
+    warmup: float = Field(0.02, ge=0, lt=1, description="part of the run in which the rate rises")
+    clip: float | None = Field(None, gt=0, description="largest gradient norm per candidate")
+    patience: int | None = Field(None, ge=1, description="stop after this many steps without gain")
+
+
+class SnapshotOptions(_Options):
+    """When a run's state is kept on disk."""
+
+    checkpoint_seconds: float = Field(10.0, ge=0, description="least time between two checkpoints")
+    picture_steps: int | None = Field(None, ge=1, description="also write image.png every so many steps")
+
+
+class RunConfig(_Options):
+    """Everything that decides a picture.
+
+    Unknown keys are refused. `seed` is drawn once when not given, so that every
+    configuration can be run again.
+    """
+
+    prompts: Strings = Field((), description="what to paint, in the prompt grammar")
+    templates: Strings = Field(("{}",), description="sentences around the words; their embeddings are averaged")
+    renderer: str = Field("pixel", description="what the picture is made of")
+    options: dict[str, Any] = Field({}, description="the renderer's own options")
+    guides: Strings = Field(("doodle",), description="models that judge: NAME, NAME:TAG or NAME=FILE, @weight")
+    distance: Literal["spherical", "cosine"] = Field("spherical", description="between picture and words")
+    contrast: float | None = Field(
+        None, ge=0, le=1, description="part of the softmax against the guide's other names; default 0.5 if any"
+    )
+    steps: int = Field(200, ge=1, le=1_000_000, description="optimisation steps")
+    seconds: float | None = Field(None, gt=0, description="stop after so many seconds instead")
+    seed: int = Field(default_factory=lambda: secrets.randbelow(2**31), ge=0, lt=2**63)
+    population: int = Field(1, ge=1, le=4096, description="candidates optimised side by side")
+    canvas: WrittenSize | None = Field(None, description="size that is optimised, WxH")
+    size: WrittenSize | None = Field(None, description="size of image.png, WxH; default long side 1024")
+    aspect: Aspect | None = Field(None, description="width:height of the picture")
+    background: str = Field("white", description="colour behind the picture: a name or #rrggbb")
+    cutouts: CutoutOptions = CutoutOptions()
+    optimiser: OptimiserOptions = OptimiserOptions()
+    evolution: EvolutionOptions = EvolutionOptions()
+    losses: dict[str, float] = Field({}, description="weight of each additional loss")
+    init: str | None = Field(None, description="picture or SVG to start from")
+    target: str | None = Field(None, description="picture to fit")
+    snapshots: SnapshotOptions = SnapshotOptions()
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="the guides' number format")
+    device: str = Field("auto", description="auto, cpu, cuda or mps")
+    threads: int | None = Field(None, ge=1, le=1024, description="CPU threads")
+
+    @model_validator(mode="after")
+    def _has_a_goal(self) -> RunConfig:
+        if not self.prompts and self.target is None:
+            raise ValueError('nothing to paint: give a prompt ("a blue rabbit") or --target FILE')
+        if self.canvas is not None and self.aspect is not None:
+            raise ValueError("canvas and aspect contradict each other; give one of them")
+        grammar.parse_all(self.prompts)
+        for template in self.templates:
+            if template.count("{}") != 1:
+                raise ValueError(f"template {template!r} needs exactly one {{}}, such as 'a drawing of {{}}'")
+        return self
+
+    @classmethod
+    def make(cls, values: Mapping[str, Any]) -> RunConfig:
+        """Return the validated configuration.
+
+        Raises:
+            UsageError: a key is unknown (the nearest is named) or a value is of no use.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise UsageError(_one_line(error, cls)) from None
+
+    def to_json(self) -> str:
+        """Return the configuration as one JSON object."""
+        return self.model_dump_json()
+
+    def to_yaml(self) -> str:
+        """Return the configuration as YAML, as `from_text` reads it."""
+        return yaml.safe_dump(json.loads(self.to_json()), sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def from_text(cls, text: str) -> RunConfig:
+        """Read YAML or JSON.
+
+        Raises:
+            UsageError: not YAML, tags other than plain ones, unknown keys, wrong types.
+        """
+        return cls.make(load_mapping(text))
+
+
+def load_mapping(text: str) -> dict[str, Any]:
+    """Read a YAML or JSON mapping with the safe loader.
+
+    Raises:
+        UsageError: it is too large, no mapping, or has tags.
+    """
+    if len(text) > LARGEST_CONFIG:
+        raise UsageError(f"a configuration of {len(text)} characters is refused; at most {LARGEST_CONFIG} are read")
+    try:
+        if "&" in text and "*" in text and any(isinstance(e, yaml.AliasEvent) for e in yaml.parse(text)):
+            raise UsageError("the configuration uses YAML aliases, which are refused; write the values out")
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        place = getattr(error, "problem_mark", None)
+        where = f" at line {place.line + 1}" if place else ""
+        raise UsageError(f"the configuration is not plain YAML{where}; tags and objects are refused") from None
+    if not isinstance(values, dict):
+        raise UsageError("the configuration must be a mapping of keys to values, such as 'steps: 200'")
+    return values
+
+
+def load_config_file(path: Path) -> dict[str, Any]:
+    """Read a configuration file as a mapping, for merging before validation.
+
+    Raises:
+        InputError: the file cannot be read.
+        UsageError: its content is of no use.
+    """
+    try:
+        if path.stat().st_size > LARGEST_CONFIG:
+            raise InputError(f"{path}: larger than {LARGEST_CONFIG} bytes, so no configuration; give another file")
+        return load_mapping(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as a configuration ({error}); check the path") from None
+
+
+def options_from(model: type[BaseModel], values: Mapping[str, Any], owner: str) -> Any:
+    """Validate options against a pydantic model with one-line errors.
+
+    Args:
+        model: the options' class.
+        values: option names to values.
+        owner: what the options belong to, for the message ("renderer pixel").
+
+    Raises:
+        UsageError: an unknown option or a value of no use.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise UsageError(f"{owner}: {_one_line(error, model)}") from None
+
+
+def _one_line(error: ValidationError, model: type[BaseModel]) -> str:
+    """Return the first problem as one line that names the key, the value and the cure."""
+    first = error.errors(include_url=False)[0]
+    path = [str(part) for part in first["loc"]]
+    name = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {name!r}{did_you_mean(path[-1], _fields_at(model, path[:-1]))}"
+    message = first["msg"].removeprefix("Value error, ")
+    if not path:
+        return message
+    shown = repr(first["input"])
+    return f"{name}: {message[:1].lower()}{message[1:]} (got {shown[:60]})"
+
+
+def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
+    for part in path:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)

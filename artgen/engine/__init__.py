@@ -1,0 +1,1 @@
+"""The engine: one loop from parameters to a finished picture."""

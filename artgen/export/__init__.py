@@ -1,0 +1,1 @@
+"""Files out of snapshots: PNG, SVG, layers, video."""

@@ -1,0 +1,156 @@
+"""The contract of a guide, and how one is found by its name."""
+
+from __future__ import annotations
+
+import abc
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from artgen.errors import UsageError
+from artgen.registry import Registry
+from artgen.types import Embeddings, Size
+
+Pictures = Float[Tensor, "items 3 height width"]
+
+
+class Guide(abc.ABC):
+    """A CLIP-like model with an image tower and a text tower.
+
+    Attributes:
+        name: as the user wrote it, without the weight.
+        image_size: the picture size its image tower takes.
+        logit_scale: factor from cosine to logit.
+        names: its own list of distractors, may be empty.
+        digest: SHA-256 of its weights, hexadecimal.
+        precision: number format of the image tower, stored with a run and reused.
+    """
+
+    formats: ClassVar[tuple[torch.dtype, ...]] = (torch.float32, torch.bfloat16)
+
+    name: str
+    image_size: Size
+    logit_scale: float
+    names: tuple[str, ...] = ()
+    digest: str = ""
+    precision: torch.dtype = torch.float32
+
+    @abc.abstractmethod
+    def encode_text(self, texts: Sequence[str]) -> Embeddings:
+        """Return [T, D] unit-length embeddings, without a gradient."""
+
+    @abc.abstractmethod
+    def encode_image(self, images: Pictures) -> Embeddings:
+        """Return [N, D] unit-length embeddings, differentiable in the pictures.
+
+        Args:
+            images: [N, 3, H, W] sRGB in [0, 1], any size; resized and normalised here.
+        """
+
+    @abc.abstractmethod
+    def features(self, images: Pictures, layers: Sequence[int]) -> list[Tensor]:
+        """Return the image tower's feature maps [N, C, h, w] at these layers.
+
+        Args:
+            images: as in `encode_image`.
+            layers: indices from 0 (nearest the picture) to `layer_count - 1`; negative
+                ones count from the end.
+        """
+
+    @property
+    @abc.abstractmethod
+    def layer_count(self) -> int:
+        """Number of feature maps `features` can return."""
+
+    @abc.abstractmethod
+    def use_precision(self, precision: torch.dtype) -> None:
+        """Run the image tower in this number format from now on."""
+
+
+@dataclass(frozen=True)
+class GuideSpec:
+    """A guide as the user names it.
+
+    Args:
+        name: model name.
+        tag: name of pretrained weights, or None.
+        file: weights file or directory, or None.
+        weight: its vote's weight.
+    """
+
+    name: str
+    tag: str | None = None
+    file: str | None = None
+    weight: float = 1.0
+
+    @property
+    def label(self) -> str:
+        """The spec as written, without the weight."""
+        if self.file is not None:
+            return f"{self.name}={self.file}"
+        return f"{self.name}:{self.tag}" if self.tag else self.name
+
+
+def parse_guide(text: str) -> GuideSpec:
+    """Read `NAME`, `NAME:TAG` or `NAME=FILE`, each with an optional `@weight`.
+
+    Raises:
+        UsageError: the text has no name, or a weight of no use.
+
+    Example:
+        >>> parse_guide("ViT-B-32:laion2b_s34b_b79k@0.5").weight
+        0.5
+    """
+    weight = 1.0
+    weighted = re.fullmatch(r"(.*)@([-+.0-9e]+)", text)
+    if weighted:
+        text = weighted[1]
+        try:
+            weight = float(weighted[2])
+        except ValueError:
+            raise UsageError(f"guide weight {weighted[2]!r} is not a number; write NAME@0.5") from None
+        if not 0 < weight < 1e6:
+            raise UsageError(f"guide weight {weight} must be positive; leave the guide out instead")
+    name, equals, file = text.partition("=")
+    if equals:
+        tag = None
+    else:
+        name, _, tag = text.partition(":")
+    if not name.strip() or (equals and not file):
+        raise UsageError(f"guide {text!r} has no {'file' if name.strip() else 'name'}; write NAME, NAME:TAG or NAME=FILE")
+    return GuideSpec(name.strip(), tag or None, file or None, weight)
+
+
+GuideLoader = Callable[[GuideSpec, torch.device], Guide]
+
+guides: Registry[GuideLoader] = Registry("guide", "artgen.guides")
+"""Loaders by guide name; any other name is looked up in open_clip."""
+
+
+def load_guide(name: str, device: str | torch.device = "cpu") -> Guide:
+    """Load a guide: the bundled `doodle`, or any open_clip model.
+
+    Args:
+        name: `NAME`, `NAME:TAG` or `NAME=FILE.safetensors`.
+        device: where its weights go.
+
+    Raises:
+        UsageError: no such guide or tag, or pickled weights.
+        InputError: the weights cannot be had or read.
+
+    Example:
+        >>> guide = load_guide("doodle")                        # doctest: +SKIP
+        >>> guide.encode_text(["a blue rabbit"]).shape          # doctest: +SKIP
+    """
+    spec = parse_guide(name)
+    device = torch.device(device)
+    if spec.tag is None and spec.file is None and spec.name in guides.names():
+        return guides.get(spec.name)(spec, device)
+    from artgen.guides.openclip import load_openclip
+
+    return load_openclip(spec, device)

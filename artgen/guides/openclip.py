@@ -1,0 +1,225 @@
+"""Guides from open_clip: by name and tag, by weights file, or from a directory."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from artgen.errors import InputError, UsageError, did_you_mean
+from artgen.guides.base import Guide, GuideSpec, Pictures
+from artgen.guides.download import ensure_downloaded
+from artgen.types import Embeddings, Size
+
+logger = logging.getLogger(__name__)
+
+PREFERRED_TAGS = ("datacomp_xl_s13b_b90k", "laion2b_s34b_b79k", "laion2b_s34b_b88k", "webli", "openai")
+"""Weights taken for a bare model name, the first that exists."""
+
+
+class OpenClipGuide(Guide):
+    """Any open_clip model, with its own picture size, mean and standard deviation.
+
+    The weights take no gradient. The image tower exists once per number format in use.
+
+    Args:
+        name: shown to the user.
+        model: an open_clip model in evaluation mode.
+        tokenizer: maps texts to token indices.
+        names: distractors.
+        digest: SHA-256 of the weights.
+        device: where the model runs.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: Any,
+        tokenizer: Any,
+        names: tuple[str, ...],
+        digest: str,
+        device: torch.device,
+    ) -> None:
+        self.name = name
+        self.names = names
+        self.digest = digest
+        self.device = device
+        self._model = model.eval().requires_grad_(False).to(device)
+        self._tokenizer = tokenizer
+        config = model.visual.preprocess_cfg
+        size = config["size"]
+        self.image_size = Size(size, size) if isinstance(size, int) else Size(*size)
+        self.mean = torch.tensor(config["mean"], device=device).view(1, 3, 1, 1)
+        self.std = torch.tensor(config["std"], device=device).view(1, 3, 1, 1)
+        self.logit_scale = float(model.logit_scale.detach().float().exp())
+        self._visual = model.visual.float().to(memory_format=torch.channels_last)
+        self._layer_count: int | None = None
+
+    def use_precision(self, precision: torch.dtype) -> None:
+        """Run the image tower in this number format from now on."""
+        if precision != self.precision:
+            tower = copy.deepcopy(self._model.visual) if precision != torch.float32 else self._model.visual
+            self._visual = tower.to(precision)
+            self.precision = precision
+
+    @torch.no_grad()
+    def encode_text(self, texts: Sequence[str]) -> Embeddings:
+        """Return [T, D] unit-length embeddings; texts beyond the context are cut off."""
+        rows = [
+            self._model.encode_text(self._tokenizer(list(texts[start : start + 256])).to(self.device)).float()
+            for start in range(0, len(texts), 256)
+        ]
+        return functional.normalize(torch.cat(rows), dim=-1)
+
+    def encode_image(self, images: Pictures) -> Embeddings:
+        """Return [N, D] unit-length embeddings, differentiable in the pictures."""
+        embedded = self._visual(self._prepare(images))
+        return functional.normalize(embedded.float(), dim=-1)
+
+    def features(self, images: Pictures, layers: Sequence[int]) -> list[Tensor]:
+        """Return feature maps [N, C, h, w]; see `Guide.features`."""
+        count = self.layer_count
+        if any(not -count <= layer < count for layer in layers):
+            raise UsageError(f"guide {self.name!r} has layers 0 to {count - 1}, asked for {list(layers)}")
+        wanted = sorted({layer % count for layer in layers})
+        maps = dict(zip(wanted, self._maps(self._prepare(images), wanted), strict=True))
+        return [maps[layer % count].float() for layer in layers]
+
+    @property
+    def layer_count(self) -> int:
+        """Number of feature maps of the image tower."""
+        if self._layer_count is None:
+            with torch.no_grad():
+                blank = torch.zeros(1, 3, *self.image_size, device=self.device)
+                self._layer_count = len(self._maps(self._prepare(blank), None))
+        return self._layer_count
+
+    def _maps(self, prepared: Tensor, layers: list[int] | None) -> list[Tensor]:
+        result = self._visual.forward_intermediates(prepared, indices=layers, intermediates_only=True)
+        return list(result["image_intermediates"])
+
+    def _prepare(self, images: Tensor) -> Tensor:
+        if images.shape[-2:] != self.image_size:
+            images = functional.interpolate(images, self.image_size, mode="bicubic", antialias=True)
+        normalised = (images - self.mean) / self.std
+        return normalised.to(self.precision, memory_format=torch.channels_last)
+
+
+def load_directory(name: str, directory: Path, device: torch.device, names: tuple[str, ...] = ()) -> Guide:
+    """Load an open_clip directory (open_clip_config.json and its safetensors).
+
+    Raises:
+        InputError: the directory holds no usable model.
+    """
+    weights = sorted(directory.glob("*.safetensors"))
+    if not (directory / "open_clip_config.json").is_file() or not weights:
+        raise InputError(f"{directory}: needs open_clip_config.json and open_clip_model.safetensors")
+    return _create(name, f"local-dir:{directory}", None, weights[0], names, device)
+
+
+def load_openclip(spec: GuideSpec, device: torch.device) -> Guide:
+    """Load a guide that open_clip knows by name, with weights by tag or from a file.
+
+    Raises:
+        UsageError: unknown name or tag, or pickled weights.
+        InputError: weights that cannot be had or do not fit.
+    """
+    if spec.name == "local-dir" and spec.file:
+        return load_directory(spec.label, Path(spec.file), device)
+    import open_clip
+
+    known = open_clip.list_models()
+    if spec.name not in known:
+        from artgen.guides.base import guides
+
+        hint = did_you_mean(spec.name, [*guides.names(), *known])
+        raise UsageError(f"no guide {spec.name!r}{hint} (artgen guides lists them; or NAME=FILE.safetensors)")
+    if spec.file is not None:
+        return _load_file(spec, Path(spec.file), device)
+    tag = spec.tag or _default_tag(spec.name)
+    weights = ensure_downloaded(spec.name, tag)
+    return _create(f"{spec.name}:{tag}", spec.name, tag, weights, (), device)
+
+
+def _load_file(spec: GuideSpec, file: Path, device: torch.device) -> Guide:
+    if file.suffix != ".safetensors":
+        raise UsageError(
+            f"{file}: only .safetensors weights are read, pickles can run code; convert once with "
+            "safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'FILE.safetensors')"
+        )
+    if not file.is_file():
+        raise InputError(f"{file}: no such weights file; check the path after '='")
+    return _create(spec.label, spec.name, str(file), file, (), device)
+
+
+def _default_tag(name: str) -> str:
+    import open_clip
+
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    if not tags:
+        raise UsageError(f"open_clip has no weights for {name!r}; give them: {name}=FILE.safetensors")
+    return next((tag for tag in PREFERRED_TAGS if tag in tags), tags[0])
+
+
+def _create(
+    name: str, model_name: str, pretrained: str | None, weights: Path, names: tuple[str, ...], device: torch.device
+) -> Guide:
+    import open_clip
+
+    from artgen.guides import towers  # noqa: F401 - registers the bundled tower with timm
+
+    options = {"force_quick_gelu": True} if _wants_quick_gelu(model_name, pretrained) else {}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = open_clip.create_model(
+                model_name,
+                pretrained=pretrained,
+                require_pretrained=True,
+                force_preprocess_cfg=_constants(model_name, pretrained),
+                **options,
+            )
+        tokenizer = open_clip.get_tokenizer(model_name)
+    except Exception as error:  # open_clip passes on whatever torch, json or safetensors raise
+        reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
+        raise InputError(f"{weights}: not weights of {name!r} ({reason}); check the file and the model name") from error
+    return OpenClipGuide(name, model, tokenizer, names, _sha256(weights), device)
+
+
+def _wants_quick_gelu(model_name: str, pretrained: str | None) -> bool:
+    import open_clip
+
+    tag = open_clip.get_pretrained_cfg(model_name, pretrained) if pretrained else {}
+    return bool(tag and tag.get("quick_gelu", False))
+
+
+def _constants(model_name: str, pretrained: str | None) -> dict[str, Any] | None:
+    """Return mean and std for weights from a file, which open_clip gives OpenAI's constants.
+
+    They are those of the model's known tags (SigLIP: 0.5), by majority.
+    """
+    import open_clip
+
+    if pretrained is None or open_clip.get_pretrained_cfg(model_name, pretrained):
+        return None
+    tags = [open_clip.get_pretrained_cfg(model_name, tag) for tag in open_clip.list_pretrained_tags_by_model(model_name)]
+    pairs = [(tuple(tag["mean"]), tuple(tag["std"])) for tag in tags if tag.get("mean") and tag.get("std")]
+    if not pairs:
+        return None
+    mean, std = max(set(pairs), key=pairs.count)
+    if len(set(pairs)) > 1:
+        logger.warning("%s has weights with different means; using %s", model_name, mean)
+    return {"mean": mean, "std": std}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Read-only analyses of pictures and guides. One file each."""
