@@ -153,11 +153,10 @@ def copy_optimiser_rows(
 
 
 def _changed_elements(state: Mapping[str, Tensor], parent: int, child: int) -> Tensor | None:
-    """Return [N] True where a discrete choice differs between the two rows, None without any."""
-    for tensor in state.values():
-        if tensor.dim() == 2 and not tensor.is_floating_point():
-            return tensor[parent] != tensor[child]
-    return None
+    """Return [N] True where any discrete choice differs between the two rows, None without any."""
+    choices = [tensor for tensor in state.values() if tensor.dim() == 2 and not tensor.is_floating_point()]
+    differing = [tensor[parent] != tensor[child] for tensor in choices]
+    return torch.stack(differing).any(0) if differing else None
 
 
 @torch.no_grad()

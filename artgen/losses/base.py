@@ -21,13 +21,11 @@ class LossContext:
     Args:
         renderer: the renderer whose picture it is.
         guides: the guides that vote, in order.
-        progress: part of the run that is done, in [0, 1].
         pictures: reference pictures by role ("target", "style"), each [1, 3, h, w] in [0, 1].
     """
 
     renderer: Renderer
     guides: Sequence[Guide]
-    progress: float = 0.0
     pictures: Mapping[str, Image] = field(default_factory=dict)
 
 
@@ -35,7 +33,9 @@ class Loss(Protocol):
     """A differentiable figure of a picture: `(image [P, 3, H, W], context) -> [P]`.
 
     Unweighted, one figure per candidate, independent of the other candidates, and
-    nearly independent of the picture's size. Weights are applied by the objective.
+    nearly independent of the picture's size. Weights are applied by the objective. A loss
+    that looks at the guides says so with the attribute `needs_guide = True`, so that a run
+    without prompts does not load them in vain.
     """
 
     def __call__(self, image: Image, context: LossContext) -> PerCandidate:

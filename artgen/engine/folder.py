@@ -1,0 +1,87 @@
+"""A run's folder: a safe name, and files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import tempfile
+import unicodedata
+from pathlib import Path
+
+from artgen.errors import RunError, UsageError
+
+LONGEST_SLUG = 48
+"""Longest part of a folder's name that comes from the prompt, in characters."""
+
+
+def slug(text: str) -> str:
+    """Return a file name made of a-z, 0-9 and `-` for any text.
+
+    Example:
+        >>> slug("../../A blue rabbit:2")
+        'a-blue-rabbit-2'
+    """
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-") or "picture"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file beside its name and move it into place.
+
+    Raises:
+        RunError: the disk is full or the folder cannot be written; an older file stays.
+    """
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        reason = error.strerror or error
+        raise RunError(f"{path}: cannot be written ({reason}); free some space or choose another --out") from None
+
+
+def make_folder(wanted: Path | None, prompt: str, seed: int, force: bool) -> Path:
+    """Create and return the folder of a new run.
+
+    Args:
+        wanted: the run's own folder, or None for `runs/<date>-<slug>-<seed>`.
+        prompt: gives the slug.
+        seed: the run's seed.
+        force: use `wanted` even if it holds files; files of a run are replaced.
+
+    Raises:
+        UsageError: `wanted` is not empty, or no folder.
+        RunError: it cannot be created.
+    """
+    if wanted is not None:
+        if wanted.exists() and not wanted.is_dir():
+            raise UsageError(f"{wanted} is a file; give --out a folder")
+        if wanted.is_dir() and any(wanted.iterdir()) and not force:
+            raise UsageError(f"{wanted} is not empty; choose another --out, or replace what is there with --force")
+        folder = wanted
+    else:
+        folder = _free_name(Path("runs") / f"{datetime.date.today():%Y-%m-%d}-{slug(prompt)}-{seed}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from None
+    return folder
+
+
+def _free_name(folder: Path) -> Path:
+    """Return the folder, or with the first free suffix `-2`, `-3` ..."""
+    candidate, number = folder, 1
+    while candidate.exists():
+        number += 1
+        candidate = folder.with_name(f"{folder.name}-{number}")
+    return candidate

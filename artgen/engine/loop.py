@@ -1,0 +1,188 @@
+"""The only loop: judge, follow the gradient, constrain, evolve."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from artgen.config import OptimiserOptions
+from artgen.engine.evolution import Evolution
+from artgen.engine.events import Listener, Notice, Stepped
+from artgen.engine.optimiser import carry_elements, clip_candidates_, load_moments, make_optimiser, moments, set_rates
+from artgen.engine.randomness import Streams
+from artgen.errors import RunError
+from artgen.guides.objective import Judgement, Objective
+from artgen.renderers.base import Feedback, Renderer
+from artgen.types import Canvas, Image, Size
+
+SMOOTHING = 0.9
+"""How much of the smoothed losses stays at each step; a single step's are noisy."""
+SMALLEST_GAIN = 1e-4
+"""What counts as a gain for the plateau stop."""
+
+Reason = Literal["done", "plateau", "stopped"]
+
+
+@dataclass
+class LoopState:
+    """Where a run stands; all of it goes into a checkpoint.
+
+    Args:
+        optimiser: Adam over the renderer's parameters.
+        streams: random numbers.
+        evolution: who replaces whom.
+        step: number of steps done.
+        elapsed: seconds spent so far.
+        smoothed: [P] losses averaged over the last steps, None before the first.
+        lowest: lowest smoothed loss seen.
+        waiting: steps since then.
+    """
+
+    optimiser: torch.optim.Adam
+    streams: Streams
+    evolution: Evolution
+    step: int = 0
+    elapsed: float = 0.0
+    smoothed: Tensor | None = None
+    lowest: float = float("inf")
+    waiting: int = 0
+    feedback: Feedback | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The things a run works with, which do not change.
+
+    Args:
+        renderer: makes the pictures.
+        objective: judges them.
+        canvas: size that is optimised.
+        background: [3, 1, 1] or [3, H, W], behind transparent parts.
+        optimiser: rates, schedule, clipping, patience.
+    """
+
+    renderer: Renderer
+    objective: Objective
+    canvas: Size
+    background: Tensor
+    optimiser: OptimiserOptions
+
+
+def on_background(canvas: Canvas, background: Tensor) -> Image:
+    """Return [P, 3, H, W]: premultiplied RGBA put on a [3, 1, 1] or [3, H, W] background."""
+    return canvas[:, :3] + (1 - canvas[:, 3:]) * background
+
+
+def optimise(
+    stage: Stage,
+    state: LoopState,
+    steps: int,
+    seconds: float | None,
+    listen: Listener,
+    should_stop: Callable[[], bool],
+    after_step: Callable[[], None],
+) -> Reason:
+    """Optimise until the steps or seconds are used up, nothing is gained, or a stop is asked for.
+
+    Args:
+        stage: what to work with.
+        state: where to begin; changed in place.
+        steps: number of steps in all.
+        seconds: time in all, instead of `steps`.
+        listen: told of every step.
+        should_stop: asked before every step.
+        after_step: called after every step (checkpoints).
+
+    Returns:
+        Why it ended.
+
+    Raises:
+        RunError: the loss is not finite; the candidates are those of the step before.
+    """
+    begun = time.monotonic() - state.elapsed
+    while True:
+        progress = state.step / steps if seconds is None else state.elapsed / seconds
+        if progress >= 1:
+            return "done"
+        if should_stop():
+            return "stopped"
+        if stage.optimiser.patience is not None and state.waiting >= stage.optimiser.patience:
+            return "plateau"
+        judgement = _step(stage, state, progress, listen)
+        state.elapsed = time.monotonic() - begun
+        done = state.step / steps if seconds is None else min(state.elapsed / seconds, 1.0)
+        listen(_stepped(state.step, done, judgement))
+        after_step()
+
+
+def _step(stage: Stage, state: LoopState, progress: float, listen: Listener) -> Judgement:
+    renderer = stage.renderer
+    _advance(stage, state, progress)
+    set_rates(state.optimiser, stage.optimiser, progress)
+    image = on_background(renderer(stage.canvas), stage.background)
+    judgement = _judge(stage, state, image, listen)
+    if not bool(torch.isfinite(judgement.losses).all() & torch.isfinite(judgement.gradient).all()):
+        raise RunError(
+            f"the loss is not finite at step {state.step}; the picture of the step before is kept; "
+            "try a smaller rate (--set optimiser.rate=0.3) or --set precision=float32"
+        )
+    state.optimiser.zero_grad(set_to_none=True)
+    image.backward(judgement.gradient)
+    if stage.optimiser.clip is not None:
+        clip_candidates_(renderer, stage.optimiser.clip)
+    state.optimiser.step()
+    renderer.project_()
+    _note_losses(state, judgement.losses)
+    replaced = state.evolution(state.step, judgement.losses, renderer, state.optimiser, state.streams["evolution"])
+    for parent, child in replaced:
+        assert state.smoothed is not None
+        state.smoothed[child] = state.smoothed[parent]
+    state.feedback = Feedback(image.detach(), judgement.gradient)
+    state.step += 1
+    return judgement
+
+
+def _advance(stage: Stage, state: LoopState, progress: float) -> None:
+    """Let the renderer follow its schedule; carry the optimiser's state to changed elements."""
+    before = moments(stage.renderer, state.optimiser)
+    change = stage.renderer.advance(progress, state.streams["renderer"], state.feedback)
+    if change is None:
+        return
+    state.optimiser = make_optimiser(stage.renderer, stage.optimiser)
+    load_moments(stage.renderer, state.optimiser, carry_elements(before, change))
+
+
+def _judge(stage: Stage, state: LoopState, image: Image, listen: Listener) -> Judgement:
+    """Judge the pictures; when memory runs out, with half as many views per pass."""
+    streams = state.streams.views(len(image))
+    while True:
+        before = [stream.get_state() for stream in streams]
+        try:
+            return stage.objective(image, streams)
+        except (torch.OutOfMemoryError, MemoryError):
+            if stage.objective.views_per_pass == 1:
+                raise RunError("out of memory with one view per pass; use a smaller --canvas or guide") from None
+            stage.objective.views_per_pass = (stage.objective.views_per_pass + 1) // 2
+            for stream, earlier in zip(streams, before, strict=True):
+                stream.set_state(earlier)
+            listen(Notice(f"memory is short: going on with {stage.objective.views_per_pass} views per pass"))
+
+
+def _note_losses(state: LoopState, losses: Tensor) -> None:
+    now = losses.detach().float().cpu()
+    state.smoothed = now if state.smoothed is None else SMOOTHING * state.smoothed + (1 - SMOOTHING) * now
+    lowest = float(state.smoothed.min())
+    if lowest < state.lowest - SMALLEST_GAIN:
+        state.lowest, state.waiting = lowest, 0
+    else:
+        state.waiting += 1
+
+
+def _stepped(step: int, progress: float, judgement: Judgement) -> Stepped:
+    terms = {name: tuple(figure.tolist()) for name, figure in judgement.terms.items()}
+    return Stepped(step, progress, tuple(judgement.losses.tolist()), terms)

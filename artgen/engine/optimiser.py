@@ -1,0 +1,113 @@
+"""Adam over a renderer's parameter groups: rates, clipping, and state that follows the elements."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from artgen.config import OptimiserOptions
+from artgen.errors import UsageError, did_you_mean
+from artgen.renderers.base import ElementChange, Renderer
+
+MomentState = dict[str, dict[str, Tensor]]
+"""Adam's moments by parameter name, then by moment name."""
+
+
+def make_optimiser(renderer: Renderer, options: OptimiserOptions) -> torch.optim.Adam:
+    """Return Adam with one group per parameter group of the renderer.
+
+    Raises:
+        UsageError: `options.rates` names a group the renderer has not.
+    """
+    groups = renderer.parameter_groups()
+    for name in options.rates:
+        if name not in {group.name for group in groups}:
+            hint = did_you_mean(name, [group.name for group in groups])
+            known = ", ".join(group.name for group in groups)
+            raise UsageError(f"the renderer has no parameter group {name!r}{hint} (known: {known})")
+    return torch.optim.Adam(
+        [
+            {
+                "params": [renderer.get_parameter(name) for name in group.parameters],
+                "lr": group.learning_rate,
+                "base": group.learning_rate * options.rate * options.rates.get(group.name, 1.0),
+            }
+            for group in groups
+        ],
+        betas=(0.9, 0.99),
+    )
+
+
+def rate_factor(options: OptimiserOptions, progress: float) -> float:
+    """Return the learning rates' factor when `progress` (0 to 1) of the run is done.
+
+    Example:
+        >>> rate_factor(OptimiserOptions(schedule="linear", final=0.0, warmup=0.0), 0.5)
+        0.5
+    """
+    if progress < options.warmup:
+        return (progress + 1e-3) / (options.warmup + 1e-3)
+    done = (progress - options.warmup) / (1 - options.warmup)
+    remaining = {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * min(done, 1.0))) / 2}
+    return options.final + (1 - options.final) * remaining[options.schedule]
+
+
+def set_rates(optimiser: torch.optim.Adam, options: OptimiserOptions, progress: float) -> None:
+    """Set every group's learning rate for this moment of the run."""
+    factor = rate_factor(options, progress)
+    for group in optimiser.param_groups:
+        group["lr"] = group["base"] * factor
+
+
+@torch.no_grad()
+def clip_candidates_(renderer: Renderer, largest: float) -> None:
+    """Scale each candidate's gradient, over all its parameters, to at most this norm."""
+    gradients = [parameter.grad for parameter in renderer.parameters() if parameter.grad is not None]
+    squares = [gradient.flatten(1).square().sum(dim=1) for gradient in gradients]
+    norm = torch.stack(squares).sum(dim=0).sqrt()
+    factor = (largest / norm.clamp(min=1e-12)).clamp(max=1)
+    for gradient in gradients:
+        gradient.mul_(factor.view(-1, *[1] * (gradient.dim() - 1)))
+
+
+def moments(renderer: Renderer, optimiser: torch.optim.Adam) -> MomentState:
+    """Return the optimiser's state by parameter name (no copies)."""
+    names = {parameter: name for name, parameter in renderer.named_parameters()}
+    return {names[parameter]: dict(state) for parameter, state in optimiser.state.items() if parameter in names}
+
+
+def load_moments(renderer: Renderer, optimiser: torch.optim.Adam, state: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Give the optimiser a state from `moments`."""
+    for name, tensors in state.items():
+        parameter = renderer.get_parameter(name)
+        optimiser.state[parameter] = {
+            key: tensor.clone() if key == "step" else tensor.to(parameter.device, copy=True)
+            for key, tensor in tensors.items()
+        }
+
+
+def carry_elements(old: MomentState, change: ElementChange) -> MomentState:
+    """Return the moments for a renderer whose elements changed.
+
+    Elements that go on keep their moments, new ones start with zero first moments and
+    the mean second moments of the old, so that their first steps are no longer than
+    the others'.
+    """
+    carried: MomentState = {}
+    for name, tensors in old.items():
+        source = change.source.get(name)
+        carried[name] = {
+            key: tensor if source is None or tensor.dim() < 2 else _carry(key, tensor, source)
+            for key, tensor in tensors.items()
+        }
+    return carried
+
+
+def _carry(key: str, tensor: Tensor, source: Tensor) -> Tensor:
+    kept = tensor.index_select(1, source.clamp(min=0).to(tensor.device))
+    fresh = tensor.mean(dim=1, keepdim=True) if key == "exp_avg_sq" else torch.zeros_like(tensor[:, :1])
+    is_new = (source < 0).to(tensor.device).view(1, -1, *[1] * (tensor.dim() - 2))
+    return torch.where(is_new, fresh, kept)

@@ -1,0 +1,154 @@
+"""From a configuration to the things a run works with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from artgen import prompts as grammar
+from artgen.config import RunConfig, options_from
+from artgen.engine.loop import Stage
+from artgen.errors import UsageError
+from artgen.guides.base import Guide, load_guide, parse_guide
+from artgen.guides.objective import Judge, Objective, make_goals
+from artgen.guides.precision import choose_precision
+from artgen.images import parse_colour, read_opaque
+from artgen.losses.base import Loss, LossContext, losses
+from artgen.prompts import Term
+from artgen.renderers.base import Renderer, renderers
+from artgen.types import WHOLE, Image, Region, Size
+
+SMALLEST_CANVAS = 128
+"""Shortest default for the canvas's longer side, in pixels."""
+EXPORT_SIDE = 1024
+"""Default for the longer side of the exported picture, in pixels."""
+DEFAULT_CONTRAST = 0.5
+"""Part of the softmax against a guide's own names, when it has some."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """All that a run needs, ready for the first step.
+
+    Args:
+        stage: what the loop works with; its renderer has no parameters yet.
+        guides: the guides that vote.
+        size: size of the exported picture.
+        device: where the work is done.
+    """
+
+    stage: Stage
+    guides: Sequence[Guide]
+    size: Size
+    device: torch.device
+
+
+def make_workshop(config: RunConfig, formats: Mapping[str, str] | None = None) -> Workshop:
+    """Load and check everything a configuration names.
+
+    Args:
+        config: the run's description.
+        formats: number formats by guide name, from a checkpoint; measured if None.
+
+    Raises:
+        UsageError: a name or an option of no use.
+        InputError: a file of no use.
+    """
+    device = pick_device(config.device)
+    terms = grammar.parse_all(config.prompts)
+    regions = list(dict.fromkeys(term.region for term in terms)) or [WHOLE]
+    pictures = {term.content: read_opaque(term.content).to(device) for term in terms if term.is_image}
+    weighted = _weighted_losses(config)
+    needs_guides = bool(terms) or any(getattr(loss, "needs_guide", False) for loss, _ in weighted.values())
+    specs = [parse_guide(text) for text in config.guides] if needs_guides else []
+    loaded = [load_guide(spec.label, device) for spec in specs]
+    renderer = _make_renderer(config, loaded)
+    views = config.population * len(regions) * config.cutouts.count
+    for guide in loaded:
+        wanted = (formats or {}).get(guide.name, config.precision)
+        guide.use_precision(choose_precision(guide, views, device, wanted))
+    judges = [
+        Judge(guide, spec.weight, make_goals(guide, terms, config.templates, regions, pictures))
+        for guide, spec in zip(loaded, specs, strict=True)
+    ]
+    context = LossContext(renderer, loaded, _reference_pictures(config, device))
+    contrast = config.contrast if config.contrast is not None else DEFAULT_CONTRAST
+    objective = Objective(judges, regions, config.cutouts, config.distance, contrast, weighted, context)
+    background = parse_colour(config.background).view(3, 1, 1).to(device)
+    stage = Stage(renderer, objective, renderer.canvas, background, config.optimiser)
+    return Workshop(stage, loaded, export_size(config, renderer.canvas), device)
+
+
+def pick_device(wanted: str) -> torch.device:
+    """Return the device of that name, or the best there is for "auto".
+
+    Raises:
+        UsageError: torch has no such device here.
+    """
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError):
+        raise UsageError(f"device {wanted!r} is not available here; use --device auto") from None
+    return device
+
+
+def export_size(config: RunConfig, canvas: Size) -> Size:
+    """Return the size of the exported picture: as given, or with the canvas's shape."""
+    if config.size is not None:
+        return config.size
+    factor = EXPORT_SIDE / max(canvas)
+    return Size(max(1, round(canvas.height * factor)), max(1, round(canvas.width * factor)))
+
+
+def _make_renderer(config: RunConfig, loaded: Sequence[Guide]) -> Renderer:
+    kind = renderers.get(config.renderer)
+    options = options_from(kind.Options, config.options, f"renderer {config.renderer}")
+    side = max([SMALLEST_CANVAS, *(max(guide.image_size) for guide in loaded)])
+    canvas = config.canvas or kind.default_canvas(options, config.aspect or _natural_aspect(config), side)
+    return kind(options, canvas)
+
+
+def _natural_aspect(config: RunConfig) -> float:
+    """Return the width / height of the exported size, else of the target or the start, else 1."""
+    if config.size is not None:
+        return config.size.width / config.size.height
+    for path in (config.target, config.init):
+        if path is not None and not path.lower().endswith(".svg"):
+            height, width = read_opaque(path).shape[-2:]
+            return width / height
+    return 1.0
+
+
+def _weighted_losses(config: RunConfig) -> dict[str, tuple[Loss, float]]:
+    weights = dict(config.losses)
+    if config.target is not None:
+        weights.setdefault("target", 10.0 if config.prompts else 1.0)
+    return {name: (losses.get(name), weight) for name, weight in weights.items() if weight}
+
+
+def _reference_pictures(config: RunConfig, device: torch.device) -> dict[str, Image]:
+    return {"target": read_opaque(config.target).to(device)} if config.target is not None else {}
+
+
+def start_candidates(workshop: Workshop, config: RunConfig, generator: torch.Generator) -> None:
+    """Give the renderer its first candidates: random ones, or from `config.init`.
+
+    Raises:
+        UsageError: the renderer cannot start from such a file.
+        InputError: the file cannot be read.
+    """
+    renderer = workshop.stage.renderer
+    renderer.init(config.population, generator)
+    if config.init is not None:
+        path = Path(config.init)
+        source = path if path.suffix.lower() == ".svg" else read_opaque(path)
+        renderer.init_from(source, generator)
+    renderer.to(workshop.device)

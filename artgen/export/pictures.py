@@ -1,0 +1,38 @@
+"""The pictures of a run: the best candidate, the others, and their vector forms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from artgen.config import RunConfig
+from artgen.engine.folder import write_atomically
+from artgen.engine.loop import on_background
+from artgen.engine.setup import Workshop
+from artgen.export.png import render_picture, write_png
+
+
+def write_pictures(folder: Path, workshop: Workshop, config: RunConfig, order: Sequence[int]) -> list[Path]:
+    """Write `image.png` for the best candidate and `candidate-N.png` for the others.
+
+    Args:
+        folder: the run's folder.
+        workshop: holds the renderer and the background.
+        config: put into every picture's metadata.
+        order: candidates, best first.
+
+    Returns:
+        The PNG files, best first.
+    """
+    written = []
+    for rank, index in enumerate(order):
+        single = workshop.stage.renderer.candidate(index)
+        path = folder / (f"candidate-{rank + 1}.png" if rank else "image.png")
+        picture = on_background(render_picture(single, workshop.size), workshop.stage.background.cpu())
+        write_png(path, picture[0], config.to_json())
+        written.append(path)
+        if rank == 0:
+            vector = single.to_svg(workshop.size)
+            if vector is not None:
+                write_atomically(folder / "image.svg", vector.encode())
+    return written

@@ -1,0 +1,231 @@
+"""The objective: how far each candidate is from its prompts, and the gradient of that."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from artgen.config import CutoutOptions
+from artgen.guides.base import Guide
+from artgen.guides.cutouts import draw_homographies, sample_views
+from artgen.losses.base import Loss, LossContext
+from artgen.prompts import Term
+from artgen.types import Embeddings, Image, PerCandidate, Region, Size
+
+SAME_MEANING = 0.9
+"""Distractors whose embedding is nearer to the prompt's than this cosine are left out."""
+
+
+def spherical_distance(cosine: Tensor) -> Tensor:
+    """Return half the squared angle between unit vectors, given their cosine; in [0, pi^2 / 2].
+
+    The square of `2 * asin(|x - y| / 2)`, halved (Crowson et al. 2022, VQGAN-CLIP).
+    """
+    chord = (2 - 2 * cosine).clamp(min=1e-12).sqrt() / 2
+    return 2 * chord.clamp(max=1 - 1e-6).asin().square()
+
+
+def cosine_distance(cosine: Tensor) -> Tensor:
+    """Return `1 - cosine`, in [0, 2]."""
+    return 1 - cosine
+
+
+DISTANCES = {"spherical": spherical_distance, "cosine": cosine_distance}
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One prompt term as a guide understands it.
+
+    Args:
+        name: for logs ("a blue rabbit").
+        embedding: [1, D] unit length.
+        weight: factor, negative pushes away.
+        region: index of the region whose views it judges.
+        distractors: [K, D] what it must not be taken for, or None.
+    """
+
+    name: str
+    embedding: Embeddings
+    weight: float
+    region: int
+    distractors: Embeddings | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the objective says of P candidates at one step.
+
+    Args:
+        losses: [P] weighted sums.
+        terms: unweighted figures by name, [P] each.
+        gradient: [P, 3, H, W] of the losses' sum to the picture.
+    """
+
+    losses: PerCandidate
+    terms: Mapping[str, PerCandidate]
+    gradient: Image
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A guide with its vote's weight and its goals."""
+
+    guide: Guide
+    weight: float
+    goals: Sequence[Goal]
+
+
+class Objective:
+    """The weighted sum of prompts and losses, with its gradient to the picture.
+
+    The views of all regions go through each guide in one batch, or in several when
+    `views_per_pass` says so: the gradients are summed, the result is the same.
+
+    Args:
+        judges: guides with their goals.
+        regions: the rectangles that views are drawn from.
+        cutouts: how views are drawn.
+        distance: "spherical" or "cosine".
+        contrast: part of the softmax against distractors in a goal's loss, in [0, 1].
+        losses: regularisers by name, with their weights.
+        context: what the losses may look at.
+    """
+
+    def __init__(
+        self,
+        judges: Sequence[Judge],
+        regions: Sequence[Region],
+        cutouts: CutoutOptions,
+        distance: str,
+        contrast: float,
+        losses: Mapping[str, tuple[Loss, float]],
+        context: LossContext,
+    ) -> None:
+        self._judges = judges
+        self._regions = regions
+        self._cutouts = cutouts
+        self._distance = DISTANCES[distance]
+        self._contrast = contrast
+        self._losses = losses
+        self.context = context
+        self.views_per_pass = len(regions) * cutouts.count
+
+    def __call__(self, image: Image, generators: Sequence[torch.Generator]) -> Judgement:
+        """Judge the pictures.
+
+        Args:
+            image: [P, 3, H, W] in [0, 1]; its graph is not used.
+            generators: one per candidate, for views and noise.
+        """
+        leaf = image.detach().requires_grad_()
+        terms: dict[str, Tensor] = {}
+        total = image.new_zeros(len(image))
+        for figure, weight, name in self._figures(leaf, generators):
+            if figure.requires_grad:
+                (weight * figure).sum().backward()
+            terms[name] = terms.get(name, 0) + figure.detach()
+            total = total + weight * figure.detach()
+        gradient = leaf.grad if leaf.grad is not None else torch.zeros_like(leaf)
+        return Judgement(total, terms, gradient)
+
+    def _figures(self, leaf: Image, generators: Sequence[torch.Generator]):
+        """Yield (figure [P], weight, name); parts of one figure may come separately."""
+        if any(judge.goals for judge in self._judges):
+            yield from self._prompt_figures(leaf, generators)
+        for name, (loss, weight) in self._losses.items():
+            yield loss(leaf, self.context), weight, name
+
+    def _prompt_figures(self, leaf: Image, generators: Sequence[torch.Generator]):
+        homographies = draw_homographies(self._cutouts, self._regions, Size(*leaf.shape[-2:]), generators)
+        for judge in self._judges:
+            noise = self._noise(judge.guide.image_size, homographies.shape[1], generators)
+            for start in range(0, homographies.shape[1], self.views_per_pass):
+                part = slice(start, start + self.views_per_pass)
+                views = sample_views(leaf, homographies[:, part], judge.guide.image_size)
+                if noise is not None:
+                    views = views + noise[:, part].to(views.device)
+                embedded = judge.guide.encode_image(views.flatten(0, 1)).unflatten(0, views.shape[:2])
+                figure = self._goals_figure(judge, embedded, start)
+                yield figure, judge.weight, f"prompt {judge.guide.name}"
+
+    def _noise(self, side: Size, views: int, generators: Sequence[torch.Generator]) -> Tensor | None:
+        if not self._cutouts.noise:
+            return None
+        return torch.stack([torch.randn(views, 3, *side, generator=each) for each in generators]) * self._cutouts.noise
+
+    def _goals_figure(self, judge: Judge, embedded: Float[Tensor, "population views width"], start: int) -> Tensor:
+        """Return the [P] weighted sum over the goals, for views `start` and on."""
+        count = self._cutouts.count
+        region = torch.arange(start, start + embedded.shape[1], device=embedded.device) // count
+        figure = embedded.new_zeros(len(embedded))
+        for goal in judge.goals:
+            seen = (region == goal.region).to(embedded.dtype) / count
+            figure = figure + goal.weight * (self._goal_loss(judge.guide, goal, embedded) * seen).sum(dim=1)
+        return figure
+
+    def _goal_loss(self, guide: Guide, goal: Goal, embedded: Tensor) -> Float[Tensor, "population views"]:
+        cosine = (embedded @ goal.embedding.T).squeeze(-1)
+        distance = self._distance(cosine)
+        if goal.distractors is None or not self._contrast:
+            return distance
+        others = embedded @ goal.distractors.T
+        logits = guide.logit_scale * torch.cat([cosine[..., None], others], dim=-1)
+        surprise = (logits.logsumexp(dim=-1) - logits[..., 0]) / math.log(logits.shape[-1])
+        return (1 - self._contrast) * distance + self._contrast * surprise
+
+
+def make_goals(
+    guide: Guide,
+    terms: Sequence[Term],
+    templates: Sequence[str],
+    regions: Sequence[Region],
+    pictures: Mapping[str, Image],
+) -> list[Goal]:
+    """Return the terms as the guide understands them, encoded once.
+
+    Args:
+        guide: encodes words and pictures.
+        terms: parsed prompts.
+        templates: sentences with one `{}`; the embeddings are averaged.
+        regions: all regions, each term's own among them.
+        pictures: the image prompts' pictures by path, [1, 3, h, w].
+    """
+    goals = []
+    distractors = _encode_distractors(guide)
+    for term in terms:
+        if term.is_image:
+            with torch.no_grad():
+                embedding = guide.encode_image(pictures[term.content])
+        else:
+            embedding = average_embedding(guide, [template.replace("{}", term.content) for template in templates])
+        contrast = None
+        if distractors is not None and term.weight > 0 and not term.is_image:
+            contrast = _foreign(guide.names, distractors, terms, embedding)
+        goals.append(Goal(term.content, embedding, term.weight, regions.index(term.region), contrast))
+    return goals
+
+
+def average_embedding(guide: Guide, texts: Sequence[str]) -> Embeddings:
+    """Return the [1, D] unit-length mean of the texts' embeddings."""
+    mean = guide.encode_text(texts).mean(dim=0, keepdim=True)
+    return torch.nn.functional.normalize(mean, dim=-1)
+
+
+def _encode_distractors(guide: Guide) -> Embeddings | None:
+    return guide.encode_text([f"a {name}" for name in guide.names]) if guide.names else None
+
+
+def _foreign(names: Sequence[str], embeddings: Tensor, terms: Sequence[Term], own: Tensor) -> Tensor | None:
+    """Return the embeddings of names that no prompt mentions and that mean something else."""
+    mentioned = " ".join(term.content.lower() for term in terms if term.weight > 0)
+    unnamed = [not re.search(rf"\b{re.escape(name.lower())}(s|es)?\b", mentioned) for name in names]
+    different = (embeddings @ own.T).squeeze(-1) < SAME_MEANING
+    kept = torch.tensor(unnamed, device=embeddings.device) & different
+    return embeddings[kept] if bool(kept.any()) else None
