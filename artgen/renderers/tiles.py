@@ -77,13 +77,11 @@ class Stacks(NamedTuple):
         order: [M] where each pair, in the new order, stood in the old.
         lengths: number of bins that hold a pair at depth 0, 1, ...
         bins: [B] the bins that hold any, fullest first.
-        place: [M] rank among `bins` of each pair's bin, in the new order.
     """
 
     order: Pairs
     lengths: list[int]
     bins: Held
-    place: Pairs
 
 
 def spread(counts: Elements) -> tuple[Pairs, Pairs]:
@@ -130,6 +128,26 @@ def tiles_in_boxes(
     return element, (candidate[element] * grid.rows + row) * grid.columns + column
 
 
+def depth_major(counts: Held) -> tuple[Held, list[int], Pairs]:
+    """Lay out the pairs of bins depth by depth.
+
+    Args:
+        counts: [B] how many pairs each bin holds.
+
+    Returns:
+        [B] the bins, fullest first; the number of bins that hold a pair at depth 0, 1, ...;
+        [M] the place in depth-major order of each pair, the pairs being sorted by bin.
+    """
+    if not int(counts.sum()):
+        return torch.arange(len(counts), device=counts.device), [], counts[:0]
+    descending, fullest = counts.sort(descending=True, stable=True)
+    rank = torch.empty_like(fullest)
+    rank[fullest] = torch.arange(len(fullest), device=counts.device)
+    lengths = torch.bincount(descending).flip(0).cumsum(0).flip(0)[1:]
+    bin_of_pair, depth = spread(counts)
+    return fullest, lengths.tolist(), (lengths.cumsum(0) - lengths)[depth] + rank[bin_of_pair]
+
+
 def stack(bins: Pairs) -> Stacks:
     """Sort pairs into depth-major order.
 
@@ -140,22 +158,12 @@ def stack(bins: Pairs) -> Stacks:
         >>> stack(torch.tensor([5, 3, 5])).order, stack(torch.tensor([5, 3, 5])).lengths
         (tensor([0, 1, 2]), [2, 1])
     """
-    if not len(bins):
-        return Stacks(bins, [], bins, bins)
     ordered, by_bin = bins.sort(stable=True)
     held, counts = torch.unique_consecutive(ordered, return_counts=True)
-    counts, fullest = counts.sort(descending=True, stable=True)
-    place_of = torch.empty_like(fullest)
-    place_of[fullest] = torch.arange(len(fullest), device=bins.device)
-    bin_rank, depth = spread(counts[place_of])
-    # bins with a layer at depth k, from the histogram of the counts
-    lengths = torch.bincount(counts).flip(0).cumsum(0).flip(0)[1:]
-    place = place_of[bin_rank]
-    position = (lengths.cumsum(0) - lengths)[depth] + place
-    order, places = torch.empty_like(by_bin), torch.empty_like(place)
-    order[position] = by_bin
-    places[position] = place
-    return Stacks(order, lengths.tolist(), held[fullest], places)
+    fullest, lengths, place = depth_major(counts)
+    order = torch.empty_like(by_bin)
+    order[place] = by_bin
+    return Stacks(order, lengths, held[fullest])
 
 
 def pixel_centres(grid: Grid, bins: Pairs) -> Float[Tensor, "pairs pixels 2"]:

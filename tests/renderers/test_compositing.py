@@ -79,7 +79,6 @@ def test_stack_is_depth_major_and_keeps_the_order_of_painting(bins):
     for length in stacks.lengths:
         part = stacks.order[start : start + length]
         assert bins[part].tolist() == stacks.bins[:length].tolist()
-        assert torch.equal(stacks.place[start : start + length], torch.arange(length))
         for where, pair in zip(bins[part].tolist(), part.tolist(), strict=True):
             assert last.get(where, -1) < pair
             last[where] = pair

@@ -1,0 +1,89 @@
+"""Strokes and shapes to pixels: cut, bin, search, cover, composite."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from artgen.renderers._chords import Chords, chord_counts, cut
+from artgen.renderers._coverage import Found, coverage
+from artgen.renderers._nearest import group, search
+from artgen.renderers._winding import wind
+from artgen.renderers.compositing import over
+from artgen.renderers.tiles import TILE, Grid, assemble, stack
+from artgen.types import Canvas, Window
+
+Rule = Literal["nonzero", "evenodd"]
+
+
+class Paths(NamedTuple):
+    """What is to be painted, in pixels of the whole picture.
+
+    Args:
+        curves: [P, N, S, 4, 2] control points; the curves of a path join.
+        radii: [P, N] half the full width (open strokes only).
+        paint: [P, N, 4] premultiplied colour and opacity.
+        closed: fill the paths instead of stroking them.
+        rule: what counts as inside a closed path that crosses itself.
+        taper: part of a stroke over which each end narrows to a point.
+    """
+
+    curves: Float[Tensor, "population elements segments 4 2"]
+    radii: Float[Tensor, "population elements"]
+    paint: Float[Tensor, "population elements 4"]
+    closed: bool = False
+    rule: Rule = "nonzero"
+    taper: float = 0.0
+
+
+def paint(paths: Paths, window: Window, tile: int = TILE) -> Canvas:
+    """Paint paths over each other, the first the lowest.
+
+    Args:
+        paths: what to paint.
+        window: the part of the picture to render, in pixels.
+        tile: side of the tiles the work is cut into.
+
+    Returns:
+        [P, 4, h, w] premultiplied, in the colour space of `paths.paint`.
+    """
+    population, elements = paths.radii.shape
+    grid = Grid(population, window, tile)
+    curves = paths.curves.flatten(0, 2)
+    taper = 0.0 if paths.closed else paths.taper
+    radii = torch.zeros_like(paths.radii) if paths.closed else paths.radii
+    chords = cut(curves, radii.flatten(), chord_counts(curves), taper)
+    candidate = torch.arange(population, device=curves.device).repeat_interleave(elements)
+    found, element, lengths, bins = _find(paths, chords, grid, candidate)
+    covered = coverage(chords, found)
+    layers = covered[:, None] * paths.paint.flatten(0, 1).index_select(0, element)[:, :, None]
+    return assemble(over(layers, lengths), bins, grid)
+
+
+def _find(
+    paths: Paths, chords: Chords, grid: Grid, candidate: Tensor
+) -> tuple[Found, Tensor, list[int], Tensor]:
+    """Return what covers what, the element of each layer, and how layers stack in which bins."""
+    if paths.closed:
+        winding = wind(chords, grid, candidate)
+        numbers = winding.at(grid, winding.element, winding.bins)
+        filled = _filled(numbers, paths.rule).any(1)
+        extra = winding.element[filled], winding.bins[filled]
+        groups = group(chords, grid, candidate, extra, cull=paths.rule == "evenodd")
+        numbers = winding.at(grid, groups.element, groups.bins)
+        around = numbers if paths.rule == "nonzero" else None
+        nearest = search(chords, groups, grid, winding=around)
+        inside = _filled(numbers, paths.rule)
+    else:
+        groups = group(chords, grid, candidate)
+        nearest, inside = search(chords, groups, grid, paths.taper > 0), None
+    stacks = stack(groups.bins[groups.paint])
+    rows = groups.paint[stacks.order]
+    return Found(nearest, inside, groups, rows, grid), groups.element[rows], stacks.lengths, stacks.bins
+
+
+def _filled(numbers: Tensor, rule: Rule) -> Tensor:
+    return numbers % 2 != 0 if rule == "evenodd" else numbers != 0
