@@ -176,7 +176,9 @@ def decode_picture(
 def _check_header(image: Image.Image, data: bytes, name: str, max_side: int) -> None:
     width, height = image.size
     if max(width, height) > max_side:
-        raise InputError(f"{name}: {width} x {height} pixels; at most {max_side} x {max_side}, make it smaller")
+        raise InputError(
+            f"{name}: {width} x {height} pixels; at most {max_side} x {max_side}, make it smaller"
+        )
     if getattr(image, "n_frames", 1) > 1:
         raise InputError(f"{name}: is animated; save one frame of it")
     if image.mode == "CMYK":

@@ -212,9 +212,7 @@ def _first_error(error: ValidationError) -> str:
     return f"{where}: {first['msg']}{hint}"
 
 
-def _from_files(
-    files: Mapping[str, bytes], manifest: Manifest, path: Path, note: Warn
-) -> list[Patch]:
+def _from_files(files: Mapping[str, bytes], manifest: Manifest, path: Path, note: Warn) -> list[Patch]:
     pictures = {name for name in files if PurePosixPath(name).suffix.lower() in PATCH_FORMATS}
     if len(pictures) > MAX_FILES:
         raise InputError(f"{path}: {len(pictures)} pictures; at most {MAX_FILES} in one set")
@@ -254,7 +252,9 @@ def _from_arrays(path: Path, note: Warn) -> list[Patch]:
     patches = []
     for index, array in enumerate(read_object_arrays(read_bytes(path, 2**30), str(path))):
         try:
-            patches.append(Patch(f"{path.stem} {index}", path.stem, _as_patch(array, f"{path}, array {index}")))
+            patches.append(
+                Patch(f"{path.stem} {index}", path.stem, _as_patch(array, f"{path}, array {index}"))
+            )
         except InputError as error:
             note(str(error))
     return patches
@@ -309,7 +309,7 @@ def load_patches(
         some = ", ".join(sorted({patch.name for patch in found})[:8])
         raise UsageError(
             f"none of the {len(found)} patches in {', '.join(wanted)} fits what was asked "
-            f"(include {', '.join(include) or 'all'}, {min_pixels} to {max_pixels} pixels); there are: {some} ..."
+            f"(include {', '.join(include) or 'all'}, {min_pixels} to {max_pixels} pixels); there are: {some}"
         )
     return [_brightened(patch) for patch in kept] if normalise_brightness else kept
 

@@ -1,0 +1,93 @@
+"""The fixed scene that collage is checked and timed on; the seed and the numbers are part of it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from artgen.assets import Patch
+from artgen.renderers.collage import Collage, CollageOptions
+from artgen.types import Size
+from tests.reference import collage as reference
+
+SEED = 20220512
+SIDE = 224
+MODES = (
+    "over",
+    "opacity",
+    "transparency",
+    "masked_transparency_clipped",
+    "masked_transparency_normed",
+)
+
+
+def patches(number: int = 40, least: int = 30, greatest: int = 90) -> list[Patch]:
+    """Return soft-edged blobs with a smooth pattern; sides are even and between `least` and `greatest`."""
+    random = np.random.default_rng(SEED)
+    return [_blob(random, f"blob {index}", least, greatest) for index in range(number)]
+
+
+def _blob(random: np.random.Generator, name: str, least: int, greatest: int) -> Patch:
+    height, width = 2 * random.integers(least // 2, greatest // 2 + 1, 2)
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    angle, radius = np.arctan2(y, x), np.hypot(x, y)
+    waves = sum(random.uniform(0, 0.12) * np.cos(k * angle + random.uniform(0, 6)) for k in (2, 3, 5))
+    alpha = ((0.95 + waves - 0.3 - radius) * 12).clip(0, 1)
+    alpha[[0, -1], width // 2] = alpha[height // 2, [0, -1]] = 1 / 255  # so that nothing is cropped off
+    phases, turns = random.uniform(0, 6, 3), random.uniform(-4, 4, (2, 3))
+    colour = 0.5 + 0.5 * np.sin(x[..., None] * turns[0] + y[..., None] * turns[1] + phases)
+    pixels = np.concatenate([colour, alpha[..., None]], 2)
+    return Patch(name, "scene", (pixels * 255).round().astype(np.uint8))
+
+
+def scene(
+    blending: str, population: int = 2, count: int = 100, side: int = SIDE, colour: str = "rgb", **options: object
+) -> Collage:
+    """Return a collage of `count` patches that are magnified 1 to 2 times, turned by any angle."""
+    chosen = CollageOptions(
+        count=count, blending=blending, colour=colour, min_scale=0.05, max_scale=2, **options
+    )
+    renderer = Collage(chosen, Size(side, side), patches())
+    generator = torch.Generator().manual_seed(SEED)
+    renderer.init(population, generator)
+    magnified = 1 + torch.rand(population, count, generator=generator)
+    with torch.no_grad():
+        renderer.scale.copy_(renderer.patches.side[renderer.patch] * magnified / SIDE)
+    return renderer
+
+
+def pixel_maps(renderer: Collage, size: tuple[int, int]) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Return the oracle's textures, matrices [P * N, 2, 2] and centres [P * N, 2] in pixels.
+
+    Textures are shrunk as the renderer says it does, in half octaves.
+    """
+    short = min(size)
+    sides = renderer.patches.side[renderer.patch].flatten()
+    shown = renderer.scale.flatten() * short
+    textures, ratios = [], []
+    for index, side, length in zip(renderer.patch.flatten().tolist(), sides.tolist(), shown.tolist(), strict=True):
+        level = max(0, min(round(2 * math.log2(side / length)), renderer.patches.levels(index) - 1))
+        texture = renderer.patches.texture(index, level)
+        whole = renderer.patches.pixels[index].shape
+        textures.append(texture)
+        ratios.append([whole[1] / texture.shape[2], whole[0] / texture.shape[1]])
+    matrix = reference.matrices(
+        renderer.rotation.flatten(), shown / sides, renderer.squeeze.flatten(), renderer.shear.flatten()
+    )
+    matrix = matrix * matrix.new_tensor(ratios)[:, None]
+    middle = matrix.new_tensor([size[1] / 2, size[0] / 2])
+    return textures, matrix, middle + renderer.translation.flatten(0, 1) * short
+
+
+def dense(renderer: Collage, size: tuple[int, int]) -> Tensor:
+    """Render [P, 4, H, W] by the oracle."""
+    population, count = renderer.patch.shape
+    layers = reference.dense(*pixel_maps(renderer, size), size)
+    layers = layers.unflatten(0, (population, count))
+    if renderer.options.colour == "rgb":
+        opaque = torch.ones_like(renderer.colour[..., :1])
+        layers = layers * torch.cat([renderer.colour, opaque], -1)[..., None, None]
+    return reference.blend(renderer.options.blending, layers, renderer.order)
