@@ -163,6 +163,14 @@ class RunConfig(_Options):
         """Return the configuration as YAML, as `from_text` reads it."""
         return yaml.safe_dump(json.loads(self.to_json()), sort_keys=False, allow_unicode=True)
 
+    def local_files(self) -> list[str]:
+        """Return the paths of local files that this configuration would open."""
+        pictures = [term.content for term in grammar.parse_all(self.prompts) if term.is_image]
+        weights = [guide.partition("=")[2].partition("@")[0] for guide in self.guides if "=" in guide]
+        options = [value for value in self.options.values() if isinstance(value, str) and _looks_like_path(value)]
+        named = [path for path in (self.init, self.target) if path is not None]
+        return [*named, *pictures, *weights, *options]
+
     @classmethod
     def from_text(cls, text: str) -> RunConfig:
         """Read YAML or JSON.
@@ -224,6 +232,10 @@ def options_from(model: type[BaseModel], values: Mapping[str, Any], owner: str) 
         return model.model_validate(dict(values))
     except ValidationError as error:
         raise UsageError(f"{owner}: {_one_line(error, model)}") from None
+
+
+def _looks_like_path(value: str) -> bool:
+    return "/" in value or "\\" in value or Path(value).suffix != ""
 
 
 def _one_line(error: ValidationError, model: type[BaseModel]) -> str:

@@ -18,7 +18,7 @@ from artgen.guides.precision import choose_precision
 from artgen.images import parse_colour, read_opaque
 from artgen.losses.base import Loss, LossContext, losses
 from artgen.prompts import Term
-from artgen.renderers.base import Renderer, renderers
+from artgen.renderers.base import Renderer, RendererOptions, renderers
 from artgen.types import WHOLE, Image, Region, Size
 
 SMALLEST_CANVAS = 128
@@ -58,6 +58,8 @@ def make_workshop(config: RunConfig, formats: Mapping[str, str] | None = None) -
         InputError: a file of no use.
     """
     device = pick_device(config.device)
+    kind = renderers.get(config.renderer)
+    options = options_from(kind.Options, config.options, f"renderer {config.renderer}")
     terms = grammar.parse_all(config.prompts)
     regions = list(dict.fromkeys(term.region for term in terms)) or [WHOLE]
     pictures = {term.content: read_opaque(term.content).to(device) for term in terms if term.is_image}
@@ -65,7 +67,7 @@ def make_workshop(config: RunConfig, formats: Mapping[str, str] | None = None) -
     needs_guides = bool(terms) or any(getattr(loss, "needs_guide", False) for loss, _ in weighted.values())
     specs = [parse_guide(text) for text in config.guides] if needs_guides else []
     loaded = [load_guide(spec.label, device) for spec in specs]
-    renderer = _make_renderer(config, loaded)
+    renderer = _make_renderer(kind, options, config, loaded)
     views = config.population * len(regions) * config.cutouts.count
     for guide in loaded:
         wanted = (formats or {}).get(guide.name, config.precision)
@@ -108,9 +110,9 @@ def export_size(config: RunConfig, canvas: Size) -> Size:
     return Size(max(1, round(canvas.height * factor)), max(1, round(canvas.width * factor)))
 
 
-def _make_renderer(config: RunConfig, loaded: Sequence[Guide]) -> Renderer:
-    kind = renderers.get(config.renderer)
-    options = options_from(kind.Options, config.options, f"renderer {config.renderer}")
+def _make_renderer(
+    kind: type[Renderer], options: RendererOptions, config: RunConfig, loaded: Sequence[Guide]
+) -> Renderer:
     side = max([SMALLEST_CANVAS, *(max(guide.image_size) for guide in loaded)])
     canvas = config.canvas or kind.default_canvas(options, config.aspect or _natural_aspect(config), side)
     return kind(options, canvas)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from artgen.registry import Registry
 from artgen.types import Image, PerCandidate
@@ -29,6 +29,7 @@ class LossContext:
     pictures: Mapping[str, Image] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Loss(Protocol):
     """A differentiable figure of a picture: `(image [P, 3, H, W], context) -> [P]`.
 

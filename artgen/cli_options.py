@@ -1,0 +1,156 @@
+"""How the command line finds its command, and a renderer's own options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+import yaml
+from typer.core import TyperCommand, TyperGroup
+
+from artgen.errors import ArtgenError, UsageError, did_you_mean
+
+RENDERER_OPTIONS = "artgen.renderer_options"
+"""Key under which the renderer's own options wait in the context's `meta`."""
+
+
+class PaintByDefault(TyperGroup):
+    """A group that sends an unknown first word to `paint`: `artgen "a blue rabbit"`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `paint` in front of what is no command and no option of the group."""
+        own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
+        if args and args[0] not in self.commands and args[0] not in own:
+            args = ["paint", *args]
+        return super().parse_args(ctx, args)
+
+
+class PaintCommand(TyperCommand):
+    """A command that also takes the chosen renderer's own options under their own names."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the renderer's options out of `args` and keep them in `ctx.meta`."""
+        known = {name: parameter for parameter in self.get_params(ctx) for name in parameter.opts}
+        try:
+            args, own = split_renderer_options(args, known)
+        except ArtgenError as error:
+            raise typer.BadParameter(str(error), ctx=ctx) from None
+        ctx.meta[RENDERER_OPTIONS] = own
+        return super().parse_args(ctx, args)
+
+
+def split_renderer_options(args: Sequence[str], known: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """Return the arguments without the renderer's own options, and those options.
+
+    Args:
+        args: what was written on the command line.
+        known: the command's own options by name.
+
+    Raises:
+        UsageError: an option that neither the command nor the renderer has.
+    """
+    rest, own = [], {}
+    fields: dict[str, Any] | None = None
+    words = list(args)
+    while words:
+        word = words.pop(0)
+        name, _, value = word.partition("=")
+        if word == "--":
+            rest += [word, *words]
+            break
+        if not word.startswith("--") or name in known:
+            rest.append(word)
+            if name in known and "=" not in word and not known[name].is_flag and words:
+                rest.append(words.pop(0))
+            continue
+        fields = fields if fields is not None else _fields_of_renderer(args)
+        key, flag = _field_name(name, fields, known)
+        if flag is not None:
+            own[key] = flag
+            continue
+        if "=" not in word:
+            if not words:
+                raise UsageError(f"{name} needs a value")
+            value = words.pop(0)
+        own[key] = value
+    return rest, own
+
+
+def _fields_of_renderer(args: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of the options of the renderer that the arguments name."""
+    from artgen.renderers import renderers
+
+    kind = renderers.get(_chosen_renderer(args))
+    return dict(kind.Options.model_fields)
+
+
+def _chosen_renderer(args: Sequence[str]) -> str:
+    """Return the renderer from `--renderer`, from the file of `--config`, or the default."""
+    from pathlib import Path
+
+    from artgen.config import RunConfig, load_config_file
+
+    chosen = {"--renderer": None, "--config": None}
+    for index, word in enumerate(args):
+        name, equals, value = word.partition("=")
+        name = {"-r": "--renderer", "-c": "--config"}.get(name, name)
+        if name in chosen:
+            chosen[name] = value if equals else next(iter(args[index + 1 : index + 2]), None)
+    if chosen["--renderer"] is None and chosen["--config"] is not None:
+        chosen["--renderer"] = load_config_file(Path(chosen["--config"])).get("renderer")
+    return str(chosen["--renderer"] or RunConfig.model_fields["renderer"].default)
+
+
+def _field_name(name: str, fields: Mapping[str, Any], known: Mapping[str, Any]) -> tuple[str, bool | None]:
+    """Return the field an option means, and its value if it is a switch."""
+    field = name.removeprefix("--").replace("-", "_")
+    if field in fields:
+        return field, True if fields[field].annotation is bool else None
+    positive = field.removeprefix("no_")
+    if positive in fields and fields[positive].annotation is bool:
+        return positive, False
+    options = [f"--{each.replace('_', '-')}" for each in fields]
+    raise UsageError(f"no option {name}{did_you_mean(name, [*known, *options])} (artgen renderers lists them all)")
+
+
+def set_dotted(values: dict[str, Any], assignment: str) -> None:
+    """Apply one `--set key.subkey=value`; the value is read as YAML.
+
+    Raises:
+        UsageError: no `=`, a key below a plain value, or a value that is not YAML.
+
+    Example:
+        >>> values = {}
+        >>> set_dotted(values, "optimiser.rate=0.5"); values
+        {'optimiser': {'rate': 0.5}}
+    """
+    key, equals, written = assignment.partition("=")
+    if not equals or not key.strip():
+        raise UsageError(f"--set {assignment!r}: write key=value, such as --set optimiser.rate=0.5")
+    *path, last = key.strip().split(".")
+    place = values
+    for part in path:
+        place = place.setdefault(part, {})
+        if not isinstance(place, dict):
+            raise UsageError(f"--set {assignment!r}: {part!r} has no keys below it")
+    try:
+        place[last] = yaml.safe_load(written)
+    except yaml.YAMLError:
+        raise UsageError(f"--set {assignment!r}: the value is not YAML; put it in quotes") from None
+
+
+def parse_weights(assignments: Sequence[str], option: str) -> dict[str, float]:
+    """Read `name=weight` pairs.
+
+    Raises:
+        UsageError: not a name and a number.
+    """
+    weights = {}
+    for assignment in assignments:
+        name, _, written = assignment.partition("=")
+        try:
+            weights[name.strip()] = float(written)
+        except ValueError:
+            raise UsageError(f"{option} {assignment!r}: write NAME=WEIGHT, such as smoothness=0.1") from None
+    return weights

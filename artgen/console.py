@@ -1,0 +1,138 @@
+"""What a run looks like in a terminal: progress, errors, interruption, JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from artgen.errors import ArtgenError
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+error_console = Console(stderr=True, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """Write one JSON object to stdout, and nothing else."""
+    typer.echo(json.dumps(_plain(value), ensure_ascii=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+@contextlib.contextmanager
+def reported(as_json: bool = False) -> Iterator[None]:
+    """Turn errors into one line on stderr (or one JSON object) and the right exit status."""
+    try:
+        yield
+    except ArtgenError as error:
+        if as_json:
+            print_json({"error": str(error)})
+        error_console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        error_console.print("interrupted", style="yellow")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+class Interruption:
+    """Turns the first Ctrl-C of a running loop into a wish to stop; the second ends at once.
+
+    Example:
+        >>> with Interruption() as interruption:
+        ...     interruption.requested()
+        False
+    """
+
+    def __init__(self) -> None:
+        self._wish = False
+        self.loop_is_running = False
+        self._previous: Any = None
+
+    def requested(self) -> bool:
+        """Return whether Ctrl-C was pressed."""
+        return self._wish
+
+    def __enter__(self) -> Interruption:
+        self._previous = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._previous)
+
+    def _handle(self, number: int, frame: Any) -> None:
+        if self._wish or not self.loop_is_running:
+            raise KeyboardInterrupt
+        self._wish = True
+        error_console.print("stopping; the picture of this moment is kept (again: at once)", style="yellow")
+
+
+class ProgressBar:
+    """Shows events as a progress bar on stderr: loss, seconds per step, time left.
+
+    Args:
+        interruption: told when the loop runs.
+        quiet: show nothing.
+    """
+
+    def __init__(self, interruption: Interruption, quiet: bool) -> None:
+        self._interruption = interruption
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=error_console,
+            disable=quiet,
+        )
+        self._task = self._progress.add_task("loading", total=1.0, note="")
+        self._begun, self._first = 0.0, 0
+
+    def __enter__(self) -> ProgressBar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, event: Any) -> None:
+        """Show one event."""
+        from artgen.engine.events import Finished, Notice, Started, Stepped
+
+        if isinstance(event, Started):
+            self._interruption.loop_is_running = True
+            self._begun, self._first = time.monotonic(), event.step
+            self._progress.console.print(f"seed {event.seed}, writing to {event.folder}", markup=False)
+        elif isinstance(event, Stepped):
+            self._progress.update(
+                self._task, completed=event.progress, description=f"step {event.step}", note=self._note(event)
+            )
+        elif isinstance(event, Notice):
+            self._progress.console.print(event.message, style="yellow", markup=False)
+        elif isinstance(event, Finished):
+            self._progress.update(self._task, description="done")
+
+    def _note(self, event: Any) -> str:
+        spent, done = time.monotonic() - self._begun, event.step - self._first
+        pace = spent / done
+        left = spent / event.progress * (1 - event.progress) if event.progress and not self._first else None
+        remaining = f"  {left:.0f} s left" if left is not None else ""
+        return f"loss {min(event.losses):.4f}  {pace:.3f} s/step{remaining}"
