@@ -1,0 +1,124 @@
+"""The recipe end to end in miniature, and its exactness: same seed, same stream, also after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("open_clip")
+
+from safetensors.torch import load_file  # noqa: E402
+
+from training import captions, common, paint_check, smoke  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+
+
+def step(name: str, work: Path, *more: str, check: bool = True) -> subprocess.CompletedProcess:
+    """Run one step of the recipe in its own process."""
+    command = [sys.executable, "-m", f"training.{name}", "--work", str(work), *more]
+    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
+    return subprocess.run(command, cwd=ROOT, check=check, capture_output=True, text=True, env=environment)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A folder in which the whole chain has run."""
+    work = tmp_path_factory.mktemp("recipe")
+    step("smoke", work)
+    return work
+
+
+def test_chain_gives_a_guide_that_open_clip_loads(trained: Path) -> None:
+    guide = paint_check.load(trained / "doodle-latest")
+    text = paint_check.encode_texts(guide, ["a circle", "a square"])
+    assert text.shape == (2, 256)
+    torch.testing.assert_close(text.norm(dim=1), torch.ones(2))
+    image = guide.encode_image(torch.zeros(1, 3, 64, 64))
+    assert image.shape == (1, 256) and image.isfinite().all()
+
+
+def test_chain_writes_figures_and_a_picture(trained: Path) -> None:
+    figures = json.loads(next((trained / "figures").glob("*.json")).read_text())
+    assert figures["guide"]["openmoji"]["classes"] == len(smoke.SHAPES)
+    assert figures["cost"]["MB"] < 25
+    assert list((trained / "paint").glob("*.png"))
+
+
+def test_padding_makes_no_difference(trained: Path) -> None:
+    from training import model
+
+    guide = paint_check.load(trained / "doodle-latest")
+    texts = ["a circle", "a blue square to the left of a red circle on a gray background"]
+    trimmed = model.encode_tokens(guide, model.tokens(texts))
+    assert torch.cosine_similarity(trimmed, paint_check.encode_texts(guide, texts)).min() > 0.999
+
+
+def test_killed_training_ends_with_the_same_bits(trained: Path, tmp_path: Path) -> None:
+    for name in ("data", "teacher", "shards"):
+        (tmp_path / name).symlink_to(trained / name)
+    step("student", tmp_path, "--smoke", "--steps", "4", "--until", "2")
+    step("student", tmp_path, "--smoke", "--steps", "4")
+    once = load_file(trained / "student" / "checkpoint.safetensors")
+    twice = load_file(tmp_path / "student" / "checkpoint.safetensors")
+    assert once.keys() == twice.keys()
+    assert all(torch.equal(once[key], twice[key]) for key in once)
+
+
+def vocabulary() -> captions.Vocabulary:
+    """A few names in one style."""
+    rows = [
+        {"name": n, "style": "plain", "use": "train", "group": 3}
+        for n in ("red apple", "cat", "dog", "ice cream")
+    ]
+    return captions.Vocabulary(rows)
+
+
+def test_false_captions_differ_from_true_ones() -> None:
+    plans = captions.Planner(vocabulary()).plans(500, common.generator("test"))
+    same = [plan.caption for plan in plans if plan.caption == plan.false_caption]
+    assert len(same) < 15, same  # pairs of equal things cannot be told apart
+
+
+def test_relations_follow_the_places() -> None:
+    planner = captions.Planner(vocabulary(), shares=(("pair", 1.0),))
+    for plan in planner.plans(300, common.generator("test")):
+        first, second = plan.things
+        words = f" {plan.caption} "
+        if " above " in words:
+            assert first.y < second.y
+        if " below " in words:
+            assert first.y > second.y
+        if " left " in words:
+            assert first.x < second.x and not plan.may_flip
+        if " right " in words:
+            assert first.x > second.x and not plan.may_flip
+
+
+def test_counts_are_as_told() -> None:
+    planner = captions.Planner(vocabulary(), shares=(("count", 1.0),))
+    for plan in planner.plans(100, common.generator("test")):
+        assert plan.caption.startswith(captions.NUMBERS[len(plan.things)])
+
+
+def test_tint_gives_the_colour_asked_for() -> None:
+    from training import scenes
+
+    layer = torch.full((1, 4, 8, 8), 0.4)
+    layer[:, 3] = 1
+    blue = scenes.PALETTE[4:5]
+    out = scenes.tinted(layer, blue, torch.ones(1), torch.tensor([0.4]), torch.tensor([0.1]))
+    torch.testing.assert_close(out[0, :3, 0, 0], blue[0], atol=1e-5, rtol=0)
+    assert (out[:, 3] == 1).all()
+
+
+def test_draws_are_repeatable() -> None:
+    first, second = (torch.rand(3, generator=common.generator("step", 7)) for _ in range(2))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, torch.rand(3, generator=common.generator("step", 8)))

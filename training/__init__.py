@@ -1,0 +1,1 @@
+"""The recipe that makes the bundled guide `doodle`, from public packages to weights."""

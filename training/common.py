@@ -1,0 +1,89 @@
+"""What every step of the recipe shares: folders, atomic files, logging and seeds."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+
+@dataclass(frozen=True)
+class Work:
+    """The folder of one training: data, shards, checkpoints and logs live below it."""
+
+    root: Path
+
+    def folder(self, name: str) -> Path:
+        """Return the sub-folder `name`, made if it is missing."""
+        path = self.root / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @property
+    def icons(self) -> Path:
+        """All rasterised drawings, one tensor."""
+        return self.folder("data") / "icons.safetensors"
+
+    @property
+    def catalogue(self) -> Path:
+        """Name, style and group of every row of `icons`."""
+        return self.folder("data") / "catalogue.json"
+
+
+def parser(doc: str) -> argparse.ArgumentParser:
+    """Return a command line with the arguments all steps have."""
+    arguments = argparse.ArgumentParser(description=(doc or "").strip().splitlines()[0])
+    arguments.add_argument("--work", type=Path, required=True, help="folder for data, checkpoints, logs")
+    arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument("--device", default="cpu")
+    arguments.add_argument("--smoke", action="store_true", help="tiny sizes: seconds instead of hours")
+    return arguments
+
+
+def save_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict | None = None) -> None:
+    """Write a safetensors file beside its name, then move it into place."""
+    partial = path.with_name(path.name + ".partial")
+    text = {"format": "pt"} | ({"json": json.dumps(metadata)} if metadata is not None else {})
+    save_file({key: value.contiguous() for key, value in tensors.items()}, partial, metadata=text)
+    partial.chmod(0o644)
+    partial.replace(path)
+
+
+def metadata(path: Path) -> dict:
+    """Return what `save_tensors` stored beside the tensors."""
+    with safe_open(path, framework="pt") as file:
+        return json.loads(file.metadata()["json"])
+
+
+def save_json(value: object, path: Path) -> None:
+    """Write JSON beside its name, then move it into place."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    partial.replace(path)
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def generator(*key: int | str) -> torch.Generator:
+    """Return a generator seeded by a key, the same on every machine.
+
+    >>> generator("scene", 3).initial_seed() == generator("scene", 3).initial_seed()
+    True
+    """
+    digest = hashlib.sha256(repr(key).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def log(message: str) -> None:
+    """Print a line with the time of day; recipes are watched through their log."""
+    print(f"{time.strftime('%H:%M:%S')} {message}", flush=True)

@@ -1,0 +1,63 @@
+"""Write the averaged student as an open_clip directory, ready to ship.
+
+    python -m training.export --work DIR --to artgen/guides/doodle
+
+The directory holds `open_clip_config.json`, `open_clip_model.safetensors` (fp16) and `names.json`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from training import common, model
+
+
+def from_average(work: common.Work, average: dict[str, Tensor], vocabulary, step: int) -> Path:
+    """Write `doodle-latest/` from a training's averaged weights; the old one is replaced at once."""
+    state = dict(average)
+    words = work.folder("data") / "words.safetensors"
+    if words.exists():
+        state["token_embedding.weight"] = load_file(words)["tokens"]
+    else:
+        state["token_embedding.weight"] = model.build(common.generator("student")).token_embedding.weight
+    target = work.root / "doodle-latest"
+    partial = work.folder("doodle-partial")
+    half = {key: value.detach().half().contiguous().clone() for key, value in state.items()}
+    common.save_tensors(half, partial / "open_clip_model.safetensors", {"step": step})
+    common.save_json(model.CONFIG, partial / "open_clip_config.json")
+    common.save_json(spoken_names(vocabulary), partial / "names.json")
+    old = work.root / "doodle-old"
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.replace(old)
+    partial.replace(target)
+    return target
+
+
+def spoken_names(vocabulary) -> list[str]:
+    """Return all names in training, everyday forms included, sorted and once each."""
+    return sorted({word for forms in vocabulary.spoken for word, _ in forms})
+
+
+def main() -> None:
+    """Copy the last export into a directory of the package."""
+    arguments = common.parser(__doc__)
+    arguments.add_argument("--to", type=Path, required=True)
+    options = arguments.parse_args()
+    source = options.work / "doodle-latest"
+    options.to.mkdir(parents=True, exist_ok=True)
+    for name in ("open_clip_config.json", "open_clip_model.safetensors", "names.json"):
+        shutil.copyfile(source / name, options.to / name)
+        common.log(
+            f"{name} {(options.to / name).stat().st_size / 1e6:.1f} MB {common.sha256(options.to / name)}"
+        )
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(2)
+    main()

