@@ -30,7 +30,7 @@ Canvas = Float[Tensor, "population 4 height width"]
 """Premultiplied sRGB + alpha pictures in [0, 1]: what a renderer returns."""
 Views = Float[Tensor, "views 3 side_y side_x"]
 """Cutouts as the guide is shown them, in [0, 1]."""
-Embeddings = Float[Tensor, "items width"]
+Embeddings = Float[Tensor, "items features"]
 """Unit-length rows."""
 PerCandidate = Float[Tensor, " population"]
 """One figure per candidate."""

@@ -52,10 +52,10 @@ class Goal:
     """
 
     name: str
-    embedding: Embeddings
+    embedding: Float[Tensor, "1 features"]
     weight: float
     region: int
-    distractors: Embeddings | None = None
+    distractors: Float[Tensor, "distractors features"] | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class Objective:
             return None
         return torch.stack([torch.randn(views, 3, *side, generator=each) for each in generators]) * self._cutouts.noise
 
-    def _goals_figure(self, judge: Judge, embedded: Float[Tensor, "population views width"], start: int) -> Tensor:
+    def _goals_figure(self, judge: Judge, embedded: Float[Tensor, "population views features"], start: int) -> Tensor:
         """Return the [P] weighted sum over the goals, for views `start` and on."""
         count = self._cutouts.count
         region = torch.arange(start, start + embedded.shape[1], device=embedded.device) // count

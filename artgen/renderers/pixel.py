@@ -67,7 +67,8 @@ class Pixel(Renderer):
         level = torch.full((population,), self.options.levels - 1)
         self.register_buffer("level", level)
         down, across = self._block_means()
-        self.colour = nn.Parameter((0.5 + 0.1 * (down @ noise @ across.T)).clamp(0, 1))
+        blocks = down @ noise @ across.T * 2 ** (self.options.levels - 1)
+        self.colour = nn.Parameter((0.5 + 0.1 * blocks).clamp(0, 1))
 
     def forward(self, size: Size, window: Window | None = None) -> Canvas:
         """Render every candidate; see `Renderer.forward`."""

@@ -1,0 +1,69 @@
+"""The contract of a loss, tested on everything in the registry."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional
+
+from artgen.guides import load_guide
+from artgen.losses import LossContext, losses
+from artgen.types import Size
+from tests.contracts.parts import make
+
+every_loss = pytest.mark.parametrize("name", losses.names())
+
+
+@pytest.fixture(scope="module")
+def context(tiny_guide: str) -> LossContext:
+    pictures = {role: smooth(seed=9)[:1] for role in ("target", "style")}
+    return LossContext(make("pixel"), [load_guide(tiny_guide)], pictures)
+
+
+def smooth(seed: int, population: int = 2, size: Size = Size(48, 48)) -> torch.Tensor:
+    """Random pictures without detail, so that a resized copy shows the same."""
+    coarse = torch.rand(population, 3, 4, 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return functional.interpolate(coarse, size, mode="bicubic", antialias=True).clamp(0.01, 0.99).float()
+
+
+@every_loss
+def test_one_finite_figure_per_candidate(name: str, context: LossContext):
+    figures = losses.get(name)(smooth(1), context)
+    assert figures.shape == (2,)
+    assert figures.isfinite().all()
+
+
+@every_loss
+def test_candidates_do_not_depend_on_each_other(name: str, context: LossContext):
+    image, loss = smooth(1), losses.get(name)
+    alone = torch.cat([loss(image[index : index + 1], context) for index in range(2)])
+    torch.testing.assert_close(loss(image, context), alone, atol=1e-5, rtol=1e-4)
+
+
+@every_loss
+def test_nearly_independent_of_the_size(name: str, context: LossContext):
+    loss = losses.get(name)
+    small, large = loss(smooth(1), context), loss(smooth(1, size=Size(96, 96)), context)
+    torch.testing.assert_close(small, large, rtol=0.25, atol=0.02)
+
+
+@every_loss
+def test_gradient_against_finite_differences(name: str, context: LossContext):
+    image = smooth(1).requires_grad_()
+    loss = losses.get(name)
+    loss(image, context).sum().backward()
+    assert image.grad is not None and image.grad.isfinite().all()
+    if getattr(loss, "surrogate_gradients", False):
+        pytest.skip("declares a surrogate gradient")
+    direction = image.grad / image.grad.norm().clamp(min=1e-12)
+    step = 0.004
+    with torch.no_grad():
+        above, below = (loss(image + sign * step * direction, context).sum().item() for sign in (1, -1))
+    assert above - below == pytest.approx(2 * step * image.grad.norm().item(), rel=0.05, abs=1e-5)
+
+
+@every_loss
+def test_no_gradient_blows_up_on_a_plain_picture(name: str, context: LossContext):
+    image = torch.full((1, 3, 16, 16), 0.5, requires_grad=True)
+    losses.get(name)(image, context).sum().backward()
+    assert image.grad is not None and image.grad.isfinite().all()

@@ -1,0 +1,192 @@
+"""The contract of a renderer, tested on everything in the registry."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from defusedxml import ElementTree
+
+from artgen.config import CutoutOptions, OptimiserOptions
+from artgen.engine.optimiser import make_optimiser
+from artgen.guides.objective import Judge, Objective, make_goals
+from artgen.images import read_opaque
+from artgen.losses import LossContext
+from artgen.prompts import parse
+from artgen.renderers import renderers
+from artgen.types import WHOLE, Size, Window
+from tests.contracts.parts import CANVAS, FITTING, make
+
+every_renderer = pytest.mark.parametrize("name", renderers.names())
+SIZES = [Size(1, 1), Size(7, 23), CANVAS, Size(64, 80), Size(200, 9)]
+
+
+@every_renderer
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_any_size_is_premultiplied_rgba_in_range(name: str, size: Size):
+    canvas = make(name)(size)
+    assert canvas.shape == (2, 4, *size)
+    assert canvas.min() >= -1e-6 and canvas.max() <= 1 + 1e-6
+    assert (canvas[:, :3] <= canvas[:, 3:] + 1e-5).all()
+
+
+@every_renderer
+def test_windows_are_parts_of_the_whole(name: str):
+    renderer, size = make(name), Size(45, 70)
+    with torch.no_grad():
+        whole = renderer(size)
+        for window in (Window(0, 0, 20, 33), Window(20, 33, 45, 70), Window(13, 5, 14, 6)):
+            part = renderer(size, window)
+            expected = whole[:, :, window.top : window.bottom, window.left : window.right]
+            torch.testing.assert_close(part, expected, atol=1e-5, rtol=0)
+
+
+@every_renderer
+def test_same_seed_same_bits(name: str):
+    one, two, other = make(name), make(name), make(name, seed=2)
+    assert torch.equal(one(CANVAS), two(CANVAS))
+    assert not torch.equal(one(CANVAS), other(CANVAS))
+
+
+@every_renderer
+def test_candidates_differ_and_stand_alone(name: str):
+    renderer = make(name, population=3)
+    picture = renderer(CANVAS)
+    assert not torch.equal(picture[0], picture[1])
+    torch.testing.assert_close(renderer.candidate(1)(CANVAS), picture[1:2], atol=1e-6, rtol=0)
+
+
+@every_renderer
+def test_state_round_trip(name: str):
+    renderer, other = make(name), make(name, population=1, seed=2)
+    state = {key: tensor.clone() for key, tensor in renderer.state().items()}
+    assert all(tensor.shape[0] == 2 for tensor in state.values())
+    other.load_state(state)
+    assert torch.equal(other(CANVAS), renderer(CANVAS))
+
+
+@every_renderer
+def test_every_parameter_is_in_one_group(name: str):
+    renderer = make(name)
+    grouped = [each for group in renderer.parameter_groups() for each in group.parameters]
+    assert sorted(grouped) == sorted(each for each, _ in renderer.named_parameters())
+
+
+@every_renderer
+def test_projection_is_idempotent_and_leaves_valid_candidates_alone(name: str):
+    renderer = make(name)
+    before = renderer(CANVAS)
+    renderer.project_()
+    assert torch.equal(renderer(CANVAS), before)
+    with torch.no_grad():
+        for parameter in renderer.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
+    renderer.project_()
+    once = {key: tensor.clone() for key, tensor in renderer.state().items()}
+    renderer.project_()
+    assert all(torch.equal(tensor, once[key]) for key, tensor in renderer.state().items())
+    assert renderer(CANVAS).isfinite().all()
+
+
+@every_renderer
+def test_gradient_against_finite_differences(name: str):
+    """Along random directions in float64, for each parameter by itself."""
+    renderer = make(name, population=1).double()
+    if renderer.surrogate_gradients:
+        pytest.skip("declares a surrogate gradient, tested as such")
+    weights = torch.randn(1, 4, *CANVAS, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+
+    def value() -> torch.Tensor:
+        return (renderer(CANVAS).double() * weights).mean()
+
+    value().backward()
+    gradients = {key: parameter.grad.clone() for key, parameter in renderer.named_parameters() if parameter.grad is not None}
+    assert gradients
+    for key, gradient in gradients.items():
+        parameter = renderer.get_parameter(key)
+        direction = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+        direction = direction * 1e-6
+        with torch.no_grad():
+            parameter += direction
+            above = value()
+            parameter -= 2 * direction
+            below = value()
+            parameter += direction
+        expected, found = (above - below).item() / 2, (gradient * direction).sum().item()
+        assert found == pytest.approx(expected, rel=2e-2, abs=2e-11), key
+
+
+@every_renderer
+def test_mutation_copies_the_parent_and_changes_only_the_child(name: str):
+    renderer = make(name, population=3)
+    before = renderer(CANVAS)
+    renderer.mutate_(0, 2, torch.Generator().manual_seed(5))
+    after = renderer(CANVAS)
+    assert torch.equal(after[:2], before[:2])
+    assert not torch.equal(after[2], before[2])
+    assert (after[2] - before[0]).abs().mean() < (before[2] - before[0]).abs().mean()
+
+
+@every_renderer
+def test_candidates_in_a_batch_equal_single_runs(name: str, tiny_guide: str):
+    from artgen.guides import load_guide
+
+    guide = load_guide(tiny_guide)
+    batch = make(name, population=2)
+    singles = [batch.candidate(index) for index in range(2)]
+    together = _optimise(batch, guide, [0, 1])
+    alone = [_optimise(single, guide, [index]) for index, single in enumerate(singles)]
+    torch.testing.assert_close(together, torch.cat(alone), atol=1e-4, rtol=0)
+
+
+def _optimise(renderer, guide, seeds: list[int]) -> torch.Tensor:
+    goals = make_goals(guide, parse("a blue rabbit"), ["{}"], [WHOLE], {})
+    context = LossContext(renderer, [guide])
+    objective = Objective([Judge(guide, 1.0, goals)], [WHOLE], CutoutOptions(count=3), "spherical", 0.0, {}, context)
+    optimiser = make_optimiser(renderer, OptimiserOptions())
+    streams = [torch.Generator().manual_seed(seed) for seed in seeds]
+    for _ in range(3):
+        image = renderer(CANVAS)
+        image = image[:, :3] + 1 - image[:, 3:]
+        optimiser.zero_grad()
+        image.backward(objective(image, streams).gradient)
+        optimiser.step()
+        renderer.project_()
+    return renderer(CANVAS).detach()
+
+
+@every_renderer
+def test_can_fit_a_small_photograph(name: str, photograph):
+    target = read_opaque(photograph)
+    size = Size(*target.shape[-2:])
+    renderer = make(name, population=1, canvas=size, options=FITTING)
+    optimiser = make_optimiser(renderer, OptimiserOptions())
+    errors = []
+    for _ in range(150):
+        canvas = renderer(size)
+        error = (canvas[:, :3] + 1 - canvas[:, 3:] - target).square().mean()
+        errors.append(error.item())
+        optimiser.zero_grad()
+        error.backward()
+        optimiser.step()
+        renderer.project_()
+    assert errors[-1] < 0.3 * errors[0] and errors[-1] < 0.02, (errors[0], errors[-1])
+
+
+@every_renderer
+def test_vector_form_is_well_formed(name: str):
+    svg = make(name).to_svg(CANVAS)
+    if svg is None:
+        pytest.skip("has no vector form")
+    root = ElementTree.fromstring(svg)
+    assert root.tag.endswith("svg")
+    assert not [element for element in root.iter() if element.tag.endswith("script")]
+
+
+@every_renderer
+def test_layers_compose_to_the_picture(name: str):
+    renderer = make(name, population=1)
+    layers = renderer.layers(CANVAS)
+    if layers is None:
+        pytest.skip("has no layers")
+    assert all(layer.image.shape[0] == 4 for layer in layers)
+    assert all(0 <= layer.top < CANVAS.height and 0 <= layer.left < CANVAS.width for layer in layers)
