@@ -123,14 +123,12 @@ def _parse_region(prompt: str, start: int, end: int) -> tuple[Region, int]:
             raise PromptError("a region is not closed; write [x0,y0,x1,y1] or \\[", prompt, start)
         return WHOLE, start
     try:
-        corners = [float(part) for part in match[1].split(",")]
-        region = Region(*corners)
-    except (ValueError, TypeError):
+        left, top, right, bottom = (float(part) for part in match[1].split(","))
+    except ValueError:
         raise PromptError("a region needs four numbers: [x0,y0,x1,y1]", prompt, match.start(1)) from None
-    ordered = 0 <= region.left < region.right <= 1 and 0 <= region.top < region.bottom <= 1
-    if len(corners) != 4 or not ordered:
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
         raise PromptError("a region needs 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1", prompt, match.start(1))
-    return region, match.end()
+    return Region(left, top, right, bottom), match.end()
 
 
 def _parse_weight(prompt: str, start: int, end: int) -> tuple[float, int]:
