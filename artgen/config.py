@@ -96,6 +96,17 @@ class SnapshotOptions(_Options):
     picture_steps: int | None = Field(None, ge=1, description="also write image.png every so many steps")
 
 
+class TimelapseOptions(_Options):
+    """The film of a run."""
+
+    kind: Literal["mp4", "gif", "both", "none"] = Field("mp4", description="what the film is written as")
+    every: int | None = Field(None, ge=1, description="steps between two frames; default: `frames` over the run")
+    frames: int = Field(60, ge=1, le=10_000, description="about how many frames there are if `every` is not given")
+    side: int = Field(320, ge=16, le=4096, description="longer side of the film in pixels")
+    rate: int = Field(20, ge=1, le=120, description="frames per second")
+    hold: float = Field(1.5, ge=0, le=60, description="seconds for which the last frame stays")
+
+
 class RunConfig(_Options):
     """Everything that decides a picture.
 
@@ -127,6 +138,7 @@ class RunConfig(_Options):
     init: str | None = Field(None, description="picture or SVG to start from")
     target: str | None = Field(None, description="picture to fit")
     snapshots: SnapshotOptions = SnapshotOptions()
+    timelapse: TimelapseOptions = TimelapseOptions()
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="the guides' number format")
     device: str = Field("auto", description="auto, cpu, cuda or mps")
     threads: int | None = Field(None, ge=1, le=1024, description="CPU threads")

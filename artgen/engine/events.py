@@ -54,7 +54,7 @@ class Finished:
 
     Args:
         folder: where they are.
-        reason: "done", "plateau", "stopped" or "not finite".
+        reason: "done", "plateau", "stopped" or "failed".
     """
 
     folder: Path

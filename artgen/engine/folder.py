@@ -11,6 +11,8 @@ from pathlib import Path
 
 from artgen.errors import RunError, UsageError
 
+OUTPUTS = ("checkpoint.safetensors", "image.*", "candidate-*.png", "run.json", "metrics.jsonl", "timelapse.*")
+"""Files that a run writes besides its configuration, by pattern."""
 LONGEST_SLUG = 48
 """Longest part of a folder's name that comes from the prompt, in characters."""
 
@@ -45,7 +47,9 @@ def write_atomically(path: Path, content: bytes) -> None:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
         reason = error.strerror or error
-        raise RunError(f"{path}: cannot be written ({reason}); free some space or choose another --out") from None
+        raise RunError(
+            f"{path}: cannot be written ({reason}); free some space or choose another --out"
+        ) from None
 
 
 def make_folder(wanted: Path | None, prompt: str, seed: int, force: bool) -> Path:
@@ -65,7 +69,9 @@ def make_folder(wanted: Path | None, prompt: str, seed: int, force: bool) -> Pat
         if wanted.exists() and not wanted.is_dir():
             raise UsageError(f"{wanted} is a file; give --out a folder")
         if wanted.is_dir() and any(wanted.iterdir()) and not force:
-            raise UsageError(f"{wanted} is not empty; choose another --out, or replace what is there with --force")
+            raise UsageError(
+                f"{wanted} is not empty; choose another --out, or replace what is there with --force"
+            )
         folder = wanted
     else:
         folder = _free_name(Path("runs") / f"{datetime.date.today():%Y-%m-%d}-{slug(prompt)}-{seed}")
@@ -76,6 +82,27 @@ def make_folder(wanted: Path | None, prompt: str, seed: int, force: bool) -> Pat
     except OSError as error:
         raise RunError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from None
     return folder
+
+
+def make_part_folder(folder: Path) -> None:
+    """Create a folder inside a run's folder.
+
+    Raises:
+        RunError: it cannot be created, or is a link to somewhere else.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be made ({error.strerror}); remove what is there") from None
+    if folder.is_symlink():
+        raise RunError(f"{folder}: is a link, which is not followed; remove it")
+
+
+def clear_outputs(folder: Path) -> None:
+    """Remove what an earlier run left in a folder that is used again; other files stay."""
+    for pattern in OUTPUTS:
+        for path in folder.glob(pattern):
+            path.unlink()
 
 
 def _free_name(folder: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,9 +11,17 @@ import torch
 from torch import Tensor
 
 from artgen.config import OptimiserOptions
-from artgen.engine.evolution import Evolution
 from artgen.engine.events import Listener, Notice, Stepped
-from artgen.engine.optimiser import carry_elements, clip_candidates_, load_moments, make_optimiser, moments, set_rates
+from artgen.engine.evolution import Evolution
+from artgen.engine.memory import is_out_of_memory, memory_reported
+from artgen.engine.optimiser import (
+    carry_elements,
+    clip_candidates_,
+    load_moments,
+    make_optimiser,
+    moments,
+    set_rates,
+)
 from artgen.engine.randomness import Streams
 from artgen.errors import RunError
 from artgen.guides.objective import Judgement, Objective
@@ -124,27 +132,39 @@ def _step(stage: Stage, state: LoopState, progress: float, listen: Listener) -> 
     renderer = stage.renderer
     _advance(stage, state, progress)
     set_rates(state.optimiser, stage.optimiser, progress)
-    image = on_background(renderer(stage.canvas), stage.background)
+    with memory_reported("use a smaller --canvas or --population"):
+        image = on_background(renderer(stage.canvas), stage.background)
     judgement = _judge(stage, state, image, listen)
-    if not bool(torch.isfinite(judgement.losses).all() & torch.isfinite(judgement.gradient).all()):
-        raise RunError(
-            f"the loss is not finite at step {state.step}; the picture of the step before is kept; "
-            "try a smaller rate (--set optimiser.rate=0.3) or --set precision=float32"
-        )
+    _check_finite("loss", state.step, [judgement.losses, judgement.gradient])
     state.optimiser.zero_grad(set_to_none=True)
-    image.backward(judgement.gradient)
+    with memory_reported("use a smaller --canvas or --population"):
+        image.backward(judgement.gradient)
+    _check_finite(
+        "gradient", state.step, [each.grad for each in renderer.parameters() if each.grad is not None]
+    )
     if stage.optimiser.clip is not None:
         clip_candidates_(renderer, stage.optimiser.clip)
     state.optimiser.step()
     renderer.project_()
     _note_losses(state, judgement.losses)
-    replaced = state.evolution(state.step, judgement.losses, renderer, state.optimiser, state.streams["evolution"])
+    replaced = state.evolution(
+        state.step, judgement.losses, renderer, state.optimiser, state.streams["evolution"]
+    )
     for parent, child in replaced:
         assert state.smoothed is not None
         state.smoothed[child] = state.smoothed[parent]
     state.feedback = Feedback(image.detach(), judgement.gradient)
     state.step += 1
     return judgement
+
+
+def _check_finite(name: str, step: int, tensors: Sequence[Tensor]) -> None:
+    """Refuse to follow what is not finite, while the parameters are still those of the step before."""
+    if not bool(torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all()):
+        raise RunError(
+            f"the {name} is not finite at step {step}; the picture of the step before is kept; "
+            "try a smaller rate (--set optimiser.rate=0.3) or --set precision=float32"
+        )
 
 
 def _advance(stage: Stage, state: LoopState, progress: float) -> None:
@@ -164,9 +184,13 @@ def _judge(stage: Stage, state: LoopState, image: Image, listen: Listener) -> Ju
         before = [stream.get_state() for stream in streams]
         try:
             return stage.objective(image, streams)
-        except (torch.OutOfMemoryError, MemoryError):
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             if stage.objective.views_per_pass == 1:
-                raise RunError("out of memory with one view per pass; use a smaller --canvas or guide") from None
+                raise RunError(
+                    "out of memory with one view per pass; use a smaller --canvas or guide"
+                ) from None
             stage.objective.views_per_pass = (stage.objective.views_per_pass + 1) // 2
             for stream, earlier in zip(streams, before, strict=True):
                 stream.set_state(earlier)

@@ -11,6 +11,7 @@ import torch
 from artgen import prompts as grammar
 from artgen.config import RunConfig, options_from
 from artgen.engine.loop import Stage
+from artgen.engine.memory import check_canvas
 from artgen.errors import UsageError
 from artgen.guides.base import Guide, load_guide, parse_guide
 from artgen.guides.objective import Judge, Objective, make_goals
@@ -68,6 +69,7 @@ def make_workshop(config: RunConfig, formats: Mapping[str, str] | None = None) -
     specs = [parse_guide(text) for text in config.guides] if needs_guides else []
     loaded = [load_guide(spec.label, device) for spec in specs]
     renderer = _make_renderer(kind, options, config, loaded)
+    check_canvas(config.population, renderer.canvas, device)
     views = config.population * len(regions) * config.cutouts.count
     for guide in loaded:
         wanted = (formats or {}).get(guide.name, config.precision)

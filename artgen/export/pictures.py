@@ -10,6 +10,7 @@ from artgen.engine.folder import write_atomically
 from artgen.engine.loop import on_background
 from artgen.engine.setup import Workshop
 from artgen.export.png import render_picture, write_png
+from artgen.types import Image, Size
 
 
 def write_pictures(folder: Path, workshop: Workshop, config: RunConfig, order: Sequence[int]) -> list[Path]:
@@ -36,3 +37,9 @@ def write_pictures(folder: Path, workshop: Workshop, config: RunConfig, order: S
             if vector is not None:
                 write_atomically(folder / "image.svg", vector.encode())
     return written
+
+
+def finished_picture(workshop: Workshop, index: int, size: Size) -> Image:
+    """Return one candidate on its background, [1, 3, H, W]."""
+    single = workshop.stage.renderer.candidate(index)
+    return on_background(render_picture(single, size), workshop.stage.background.cpu())

@@ -34,10 +34,11 @@ def render_picture(renderer: Renderer, size: Size) -> Canvas:
     return picture
 
 
-def write_png(path: Path, image: torch.Tensor, configuration: str) -> None:
-    """Write a [3 or 4, H, W] picture in [0, 1] (alpha premultiplied) with its configuration."""
+def write_png(path: Path, image: torch.Tensor, configuration: str | None = None) -> None:
+    """Write a [3 or 4, H, W] picture in [0, 1] (alpha premultiplied), with its configuration if given."""
     information = PngInfo()
-    information.add_itxt(METADATA_KEY, configuration)
+    if configuration is not None:
+        information.add_itxt(METADATA_KEY, configuration)
     buffer = io.BytesIO()
     to_pillow(image).save(buffer, "PNG", pnginfo=information)
     write_atomically(path, buffer.getvalue())

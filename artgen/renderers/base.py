@@ -99,8 +99,10 @@ class Renderer(nn.Module, abc.ABC):
     """
 
     Options: ClassVar[type[RendererOptions]] = RendererOptions
-    surrogate_gradients: ClassVar[bool] = False
+    surrogate_gradients: bool = False
     """True if a declared surrogate (straight-through) replaces the true gradient."""
+    transparent: bool = False
+    """True if parts of the picture should stay clear; set before `init`."""
 
     def __init__(self, options: RendererOptions, canvas: Size) -> None:
         super().__init__()
@@ -231,6 +233,10 @@ class Renderer(nn.Module, abc.ABC):
     def layers(self, size: Size) -> list[Layer] | None:
         """Return the first candidate's layers from bottom to top, or None without layers."""
         return None
+
+    def assets_used(self) -> list[dict[str, str]]:
+        """Return name, set, source, licence and author of every asset in the first candidate's picture."""
+        return []
 
 
 renderers: Registry[type[Renderer]] = Registry("renderer", "artgen.renderers")

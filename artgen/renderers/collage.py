@@ -271,6 +271,10 @@ class Collage(Renderer):
         """Return the first candidate with its patches embedded, moved and coloured."""
         return layered.to_svg(self, size)
 
+    def assets_used(self) -> list[dict[str, str]]:
+        """Return the credits of the first candidate's patches, each once."""
+        return [self.credits[index] for index in sorted({int(index) for index in self.patch[0].flatten()})]
+
     @torch.no_grad()
     def layers(self, size: Size) -> list[Layer]:
         """Return the first candidate's patches, the lowest first."""

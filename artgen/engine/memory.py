@@ -1,0 +1,69 @@
+"""What to do when memory is short: recognise it, and refuse what can never fit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from artgen.errors import RunError, UsageError
+from artgen.geometry import Size
+
+FLOATS_PER_PIXEL = 24
+"""Numbers a step holds for each pixel of each candidate, at the least: RGBA and RGB, their
+gradients, the picture on its background, the feedback, and the cutouts' mipmaps."""
+_GIGABYTE = 1e9
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an exception means that memory ran out, on a CPU or elsewhere.
+
+    Example:
+        >>> is_out_of_memory(MemoryError())
+        True
+    """
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+@contextlib.contextmanager
+def memory_reported(cure: str) -> Iterator[None]:
+    """Turn running out of memory into a `RunError` that names the cure."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise RunError(f"out of memory; {cure}") from None
+
+
+def check_canvas(population: int, canvas: Size, device: torch.device) -> None:
+    """Refuse pictures that cannot fit into memory, before anything is made.
+
+    Raises:
+        UsageError: they need more memory than is free.
+    """
+    needed = 4 * FLOATS_PER_PIXEL * population * canvas.height * canvas.width
+    free = available_memory(device)
+    if needed > free:
+        raise UsageError(
+            f"{population} candidates of {canvas.width}x{canvas.height} need at least {needed / _GIGABYTE:.1f} GB, "
+            f"{free / _GIGABYTE:.1f} GB are free; use a smaller --canvas or --population (--size may stay large)"
+        )
+
+
+def available_memory(device: torch.device) -> float:
+    """Return the bytes that may still be taken, as far as the system says (else infinity)."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024.0 * int(line.split()[1])
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"))
+    except (OSError, ValueError, AttributeError):
+        return float("inf")

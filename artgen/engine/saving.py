@@ -1,0 +1,161 @@
+"""A run's state as a checkpoint, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor
+
+from artgen.config import RunConfig
+from artgen.engine.checkpoint import Checkpoint
+from artgen.engine.evolution import Evolution
+from artgen.engine.loop import LoopState
+from artgen.engine.optimiser import load_moments, make_optimiser, moments
+from artgen.engine.randomness import Streams
+from artgen.engine.report import versions
+from artgen.engine.setup import Workshop, start_candidates
+from artgen.errors import ArtgenError, InputError
+from artgen.renderers.base import Feedback, Renderer
+from artgen.types import Size
+
+TRIAL = Size(8, 8)
+"""Size of the picture that shows whether a loaded state can be rendered."""
+
+
+class Facts(BaseModel):
+    """What a checkpoint says besides its tensors; checked before it is believed."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    config: dict[str, Any]
+    canvas: Size
+    step: int = Field(ge=0)
+    lowest: float | None
+    waiting: int = Field(ge=0)
+    elapsed: float = Field(ge=0)
+    threads: int = Field(ge=1, le=1024)
+    formats: dict[str, Literal["float32", "bfloat16"]]
+    digests: dict[str, str]
+    views_per_pass: int = Field(ge=1)
+    versions: dict[str, str]
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> Facts:
+        """Return a checkpoint's facts.
+
+        Raises:
+            InputError: they are not those of a run.
+        """
+        try:
+            return cls.model_validate(dict(checkpoint.facts))
+        except ValidationError as error:
+            wrong = ", ".join(str(each["loc"][0]) for each in error.errors(include_url=False)[:3])
+            raise InputError(
+                f"the checkpoint is damaged or of another program (in: {wrong}); start again"
+            ) from None
+
+
+def capture(config: RunConfig, workshop: Workshop, state: LoopState) -> Checkpoint:
+    """Return everything the run needs to go on and end with the same bits."""
+    stage = workshop.stage
+    optimiser = {
+        f"{name}/{key}": tensor
+        for name, tensors in moments(stage.renderer, state.optimiser).items()
+        for key, tensor in tensors.items()
+    }
+    loop = {} if state.smoothed is None else {"smoothed": state.smoothed}
+    if state.feedback is not None:
+        loop |= {"image": state.feedback.image, "gradient": state.feedback.gradient}
+    facts = Facts(
+        config=json.loads(config.to_json()),
+        canvas=stage.canvas,
+        step=state.step,
+        lowest=state.lowest if state.smoothed is not None else None,
+        waiting=state.waiting,
+        elapsed=state.elapsed if config.seconds is not None else 0.0,
+        threads=torch.get_num_threads(),
+        formats={guide.name: _format_name(guide.precision) for guide in workshop.guides},
+        digests={guide.name: guide.digest for guide in workshop.guides},
+        views_per_pass=stage.objective.views_per_pass,
+        versions=versions(),
+    )
+    groups = {
+        "renderer": stage.renderer.state(),
+        "optimiser": optimiser,
+        "streams": state.streams.state(),
+        "evolution": state.evolution.state(),
+        "loop": loop,
+    }
+    return Checkpoint(facts.model_dump(), groups)
+
+
+def _format_name(precision: torch.dtype) -> Literal["float32", "bfloat16"]:
+    return "bfloat16" if precision == torch.bfloat16 else "float32"
+
+
+def restore(checkpoint: Checkpoint, workshop: Workshop, config: RunConfig) -> LoopState:
+    """Give the workshop's renderer the saved state, and return where the run stands.
+
+    Raises:
+        InputError: another guide, or a state that does not fit the configuration.
+    """
+    facts = Facts.of(checkpoint)
+    for guide in workshop.guides:
+        if facts.digests.get(guide.name) != guide.digest:
+            raise InputError(
+                f"the guide {guide.name!r} is not the one this run began with; use artgen rerun instead"
+            )
+    start_candidates(workshop, config.model_copy(update={"init": None}), torch.Generator().manual_seed(0))
+    try:
+        take_state(workshop.stage.renderer, checkpoint.tensors["renderer"], config.population)
+        return _loop_state(checkpoint.tensors, facts, workshop, config)
+    except ArtgenError:
+        raise
+    except Exception as error:  # tensors of any shape may be in a file; torch raises nearly anything
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise InputError(
+            f"the checkpoint does not fit its configuration ({reason}); start the run again"
+        ) from None
+
+
+def take_state(renderer: Renderer, state: Mapping[str, Tensor], population: int) -> None:
+    """Load a renderer's state, and try it out.
+
+    Raises:
+        Exception: of any kind, if the state is not one of this renderer's.
+    """
+    expected = renderer.state()
+    for name, tensor in state.items():
+        if name in expected and (tensor.dtype != expected[name].dtype or len(tensor) != population):
+            raise InputError(f"the checkpoint's {name!r} does not fit its configuration; start the run again")
+    renderer.load_state(state)
+    with torch.no_grad():
+        if not bool(torch.isfinite(renderer(TRIAL)).all()):
+            raise InputError("the checkpoint holds a picture that is not finite; start the run again")
+
+
+def _loop_state(
+    tensors: Mapping[str, Mapping[str, Tensor]], facts: Facts, workshop: Workshop, config: RunConfig
+) -> LoopState:
+    renderer = workshop.stage.renderer
+    optimiser = make_optimiser(renderer, config.optimiser)
+    by_parameter: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.get("optimiser", {}).items():
+        parameter, _, key = name.rpartition("/")
+        by_parameter.setdefault(parameter, {})[key] = tensor
+    load_moments(renderer, optimiser, by_parameter)
+    streams, evolution = Streams(config.seed), Evolution(config.evolution)
+    streams.load_state(tensors.get("streams", {}))
+    evolution.load_state(tensors.get("evolution", {}))
+    loop = tensors.get("loop", {})
+    state = LoopState(optimiser, streams, evolution, facts.step, facts.elapsed, loop.get("smoothed"))
+    if "image" in loop:
+        state.feedback = Feedback(loop["image"].to(workshop.device), loop["gradient"].to(workshop.device))
+    return replace(
+        state, lowest=float("inf") if facts.lowest is None else facts.lowest, waiting=facts.waiting
+    )

@@ -1,0 +1,84 @@
+"""Films out of pictures: MP4 through PyAV, GIF through Pillow."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image as Pillow
+
+from artgen.engine.folder import write_atomically
+from artgen.errors import RunError
+
+Frame = UInt8[np.ndarray, "height width 3"]
+
+QUALITY = "18"
+"""x264's constant rate factor: 18 is visually lossless for most pictures."""
+GIF_TICK = 0.01
+"""The unit of a GIF's frame durations in seconds; browsers slow down anything below two."""
+
+
+def write_mp4(path: Path, frames: Sequence[Path], rate: int, hold: float) -> None:
+    """Write a film that every browser plays (H.264, yuv420p).
+
+    Args:
+        path: the film.
+        frames: pictures of one size; odd sizes are padded to even ones by repeating the edge.
+        rate: frames per second.
+        hold: seconds for which the last frame stays.
+
+    Raises:
+        RunError: there is no frame, or the encoder or the disk fails.
+    """
+    import av
+
+    buffer = io.BytesIO()
+    try:
+        with av.open(buffer, "w", format="mp4") as container:
+            stream = container.add_stream("libx264", rate=Fraction(rate))
+            stream.pix_fmt = "yuv420p"
+            stream.options = {"crf": QUALITY, "preset": "veryfast", "threads": "1"}
+            for index, pixels in enumerate(_held(frames, round(hold * rate))):
+                pixels = pad_to_even(pixels)
+                if not index:
+                    stream.height, stream.width = pixels.shape[:2]
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            container.mux(stream.encode(None))
+    except (av.FFmpegError, ValueError) as error:
+        raise RunError(f"{path}: the film cannot be made ({error}); use --timelapse gif, or none") from None
+    write_atomically(path, buffer.getvalue())
+
+
+def write_gif(path: Path, frames: Sequence[Path], rate: int, hold: float) -> None:
+    """Write an animation that repeats for ever; arguments as for `write_mp4`."""
+    tick = max(round(1 / rate / GIF_TICK), 2) * GIF_TICK
+    pictures = [Pillow.fromarray(pixels) for pixels in _held(frames, 0)]
+    durations = [round(1000 * tick)] * len(pictures)
+    durations[-1] += round(1000 * hold)
+    buffer = io.BytesIO()
+    pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
+    write_atomically(path, buffer.getvalue())
+
+
+def pad_to_even(pixels: Frame) -> Frame:
+    """Return the picture with its last row and column repeated where its sides are odd.
+
+    Example:
+        >>> pad_to_even(np.zeros((3, 4, 3), np.uint8)).shape
+        (4, 4, 3)
+    """
+    height, width = pixels.shape[:2]
+    return np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+def _held(frames: Sequence[Path], repeats: int) -> Iterator[Frame]:
+    """Yield the pictures, and the last one `repeats` times more."""
+    if not frames:
+        raise RunError("there is no frame for the film; let the run make at least one step")
+    for path in [*frames, *[frames[-1]] * repeats]:
+        with Pillow.open(path, formats=["PNG"]) as picture:
+            yield np.asarray(picture.convert("RGB"))

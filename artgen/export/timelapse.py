@@ -1,0 +1,85 @@
+"""The film of a run: frames kept beside it, so that a killed run still gives its film.
+
+Which steps are frames depends on the configuration alone (with `--seconds`, on the part
+of the time that is used up), so a resumed run writes the frames it would have written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from artgen.config import TimelapseOptions
+from artgen.engine.folder import make_part_folder
+from artgen.export.film import write_gif, write_mp4
+from artgen.export.png import write_png
+from artgen.types import Image
+
+FOLDER = "frames"
+"""Folder of the frames in a run's folder."""
+_FRAME = re.compile(r"(\d{7})\.png")
+
+
+class Timelapse:
+    """Writes frames while a run goes on, and the film at its end.
+
+    Args:
+        folder: the run's folder.
+        options: what film is wanted.
+        done: number of steps already done; frames of later steps are removed.
+    """
+
+    def __init__(self, folder: Path, options: TimelapseOptions, done: int) -> None:
+        self._folder = folder / FOLDER
+        self._films = [
+            (folder / f"timelapse.{kind}", write)
+            for kind, write in (("mp4", write_mp4), ("gif", write_gif))
+            if options.kind in (kind, "both")
+        ]
+        self._options = options
+        self._last_step = -1
+        for frame in self.frames():
+            if not done or int(frame.stem) > done:
+                frame.unlink()
+        if not done:
+            for kind in ("mp4", "gif"):
+                (folder / f"timelapse.{kind}").unlink(missing_ok=True)
+
+    def frames(self) -> list[Path]:
+        """Return the frames written so far, in order."""
+        if not self._folder.is_dir():
+            return []
+        return sorted(path for path in self._folder.iterdir() if _FRAME.fullmatch(path.name))
+
+    def note(self, step: int, before: float, after: float, draw: Callable[[int], Image]) -> None:
+        """Write a frame if this step is one to show.
+
+        Args:
+            step: number of steps done.
+            before: part of the run that was done before this step, in [0, 1].
+            after: part of the run that is done now.
+            draw: returns the picture [1, 3, H, W] with a longer side of so many pixels.
+        """
+        every = self._options.every
+        if every is not None:
+            wanted = step % every == 0
+        else:
+            wanted = step == 0 or int(before * self._options.frames) != int(after * self._options.frames)
+        if wanted:
+            self.add(step, draw)
+
+    def add(self, step: int, draw: Callable[[int], Image]) -> None:
+        """Write a frame, unless there is one of this step or no film is wanted."""
+        if not self._films or step == self._last_step:
+            return
+        make_part_folder(self._folder)
+        write_png(self._folder / f"{step:07d}.png", draw(self._options.side)[0])
+        self._last_step = step
+
+    def finish(self) -> list[Path]:
+        """Write the films and return them."""
+        frames = self.frames()
+        for path, write in self._films:
+            write(path, frames, self._options.rate, self._options.hold)
+        return [path for path, _ in self._films]
