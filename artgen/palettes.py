@@ -1,0 +1,203 @@
+"""Palettes: lists of colours, given in words, from files, or shipped with artgen."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from artgen.errors import InputError, UsageError, did_you_mean
+from artgen.images import parse_colour
+
+MOST_COLOURS = 256
+"""Most colours a palette may have."""
+LARGEST_FILE = 1 << 16
+"""Largest palette file in bytes."""
+SUFFIXES = (".gpl", ".hex", ".pal")
+"""Files that are read: GIMP, one `rrggbb` a line, and JASC or RIFF."""
+
+_MOST_DISTANCES = 1 << 22
+"""Most distances that are held in memory at a time."""
+
+Colours = Float[Tensor, "colours 3"]
+
+
+@dataclass(frozen=True)
+class Palette:
+    """A list of colours and where it comes from.
+
+    Args:
+        name: for a person.
+        colours: [N, 3] sRGB in [0, 1], N of 1 to 256.
+        licence: its terms, "not stated" if unknown.
+        author: who made it.
+        source: where it comes from.
+    """
+
+    name: str
+    colours: Colours
+    licence: str = "not stated"
+    author: str = ""
+    source: str = ""
+
+    def credit(self) -> dict[str, str]:
+        """Return name, licence, author and source, for a picture's record."""
+        return {"name": self.name, "licence": self.licence, "author": self.author, "source": self.source}
+
+
+def shipped_names() -> list[str]:
+    """Return the names of the palettes that come with artgen."""
+    return sorted(path.stem for path in _shipped_folder().glob("*.gpl"))
+
+
+def load_palette(text: str) -> Palette:
+    """Return the palette that a user means.
+
+    Args:
+        text: colours divided by commas (`"#0b1020, white"`), a `.gpl`, `.hex` or `.pal`
+            file, or the name of a shipped palette.
+
+    Raises:
+        UsageError: no such palette; the nearest name is told.
+        InputError: something that is no colour, or a file of no use.
+
+    Example:
+        >>> load_palette("#000000, white").colours.tolist()
+        [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
+    """
+    text = text.strip()
+    if text in shipped_names():
+        return read_palette(_shipped_folder() / f"{text}.gpl")
+    if Path(text).suffix.lower() in SUFFIXES:
+        return read_palette(Path(text).expanduser())
+    if "," in text or text.startswith("#"):
+        colours = [parse_colour(word.strip()) for word in text.split(",") if word.strip()]
+        return Palette("given", _checked(colours, f"palette {text[:40]!r}"))
+    known = shipped_names()
+    raise UsageError(
+        f"no palette {text!r}{did_you_mean(text, known)} (known: {', '.join(known)}; or give colours "
+        f"divided by commas, or a file of {', '.join(SUFFIXES)})"
+    )
+
+
+def read_palette(path: Path) -> Palette:
+    """Read a palette file: GIMP `.gpl`, `.hex` (one rrggbb a line), JASC or RIFF `.pal`.
+
+    Raises:
+        InputError: no such file, another format, damaged, empty or too many colours.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    if len(data) > LARGEST_FILE:
+        raise InputError(f"{path}: larger than {LARGEST_FILE} bytes, so no palette; give another file")
+    if data.startswith(b"RIFF"):
+        return Palette(path.stem, _checked(_riff_colours(data, path), str(path)))
+    try:
+        lines = [line.strip() for line in data.decode("utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        known = ", ".join(SUFFIXES)
+        raise InputError(f"{path}: neither text nor RIFF, so no palette; formats read: {known}") from None
+    if lines and lines[0] == "GIMP Palette":
+        return _gimp_palette(lines[1:], path)
+    if lines and lines[0] == "JASC-PAL":
+        triples = [_triple(line, path) for line in lines[3:] if line]
+        return Palette(path.stem, _checked(triples, str(path)))
+    colours = [_hex_colour(line, path) for line in lines if line and not line.startswith(";")]
+    return Palette(path.stem, _checked(colours, str(path)))
+
+
+def nearest_colours(pixels: Float[Tensor, "items 3"], colours: Colours) -> Int[Tensor, " items"]:
+    """Return the index of the palette's nearest colour to each pixel, Euclidean in sRGB.
+
+    In sRGB because that is the space the gradient moves in: nearest is then the
+    projection of what the optimiser wanted.
+    """
+    lengths = colours.detach().square().sum(dim=1)
+    parts = pixels.detach().split(_MOST_DISTANCES // len(colours))
+    return torch.cat([(lengths - 2 * part @ colours.detach().T).argmin(dim=1) for part in parts])
+
+
+def cluster_colours(pixels: Float[Tensor, "items 3"], count: int, rounds: int = 12) -> Colours:
+    """Return `count` colours that stand for the pixels: Lloyd's k-means from spread-out seeds.
+
+    The seeds are the pixels furthest from those before them (Gonzalez 1985), beginning
+    with the one nearest to the mean, so the result needs no random numbers.
+
+    Args:
+        pixels: [M, 3] sRGB, M at least 1; repeated colours are fine.
+        count: number of colours wanted.
+        rounds: of Lloyd's algorithm.
+    """
+    first = (pixels - pixels.mean(dim=0)).square().sum(dim=1).argmin()
+    seeds = [pixels[first]]
+    distance = (pixels - seeds[0]).square().sum(dim=1)
+    for _ in range(count - 1):
+        seeds.append(pixels[distance.argmax()])
+        distance = torch.minimum(distance, (pixels - seeds[-1]).square().sum(dim=1))
+    colours = torch.stack(seeds)
+    for _ in range(rounds):
+        member = torch.nn.functional.one_hot(nearest_colours(pixels, colours), count).to(pixels)
+        members = member.sum(dim=0)[:, None]
+        colours = torch.where(members > 0, member.T @ pixels / members.clamp(min=1), colours)
+    return colours
+
+
+def _shipped_folder() -> Path:
+    from artgen.assets.sets import shipped_folder
+
+    return shipped_folder().parent / "palettes"
+
+
+def _checked(colours: list[Tensor], where: str) -> Colours:
+    if not colours:
+        raise InputError(f"{where}: holds no colour; give at least one")
+    if len(colours) > MOST_COLOURS:
+        raise InputError(f"{where}: {len(colours)} colours; at most {MOST_COLOURS} are taken")
+    return torch.stack(colours)
+
+
+def _gimp_palette(lines: list[str], path: Path) -> Palette:
+    facts = {"name": path.stem, "licence": "not stated", "author": "", "source": ""}
+    colours = []
+    for line in lines:
+        fact = re.match(r"#?\s*(Name|Licence|License|Author|Source)\s*:\s*(.+)", line, re.IGNORECASE)
+        if fact:
+            facts[fact[1].lower().replace("license", "licence")] = fact[2].strip()
+        elif line and not line.startswith("#") and not re.match(r"Columns\s*:", line):
+            colours.append(_triple(line, path))
+    return Palette(colours=_checked(colours, str(path)), **facts)
+
+
+def _triple(line: str, path: Path) -> Tensor:
+    """Read `red green blue`, each of 0 to 255; what follows (a name) is left out."""
+    numbers = re.match(r"(\d{1,3})\s+(\d{1,3})\s+(\d{1,3})(\s|$)", line)
+    values = [int(number) for number in numbers.groups()[:3]] if numbers else []
+    if not values or max(values) > 255:
+        raise InputError(f"{path}: {line[:40]!r} is not a colour; expected three numbers of 0 to 255")
+    return torch.tensor(values) / 255
+
+
+def _hex_colour(line: str, path: Path) -> Tensor:
+    if not re.fullmatch(r"#?[0-9a-fA-F]{6}", line):
+        raise InputError(f"{path}: {line[:40]!r} is not a colour; expected rrggbb")
+    return parse_colour(f"#{line.removeprefix('#')}")
+
+
+def _riff_colours(data: bytes, path: Path) -> list[Tensor]:
+    """Read Microsoft's RIFF palette: a `data` chunk of version, count and 4 bytes per colour."""
+    try:
+        if data[8:16] != b"PAL data":
+            raise ValueError("no palette chunk")
+        _, count = struct.unpack_from("<HH", data, 20)
+        entries = [struct.unpack_from("<BBBB", data, 24 + 4 * index)[:3] for index in range(count)]
+    except (struct.error, ValueError) as error:
+        raise InputError(f"{path}: a damaged RIFF palette ({error}); save it again") from None
+    return [torch.tensor(entry) / 255 for entry in entries]
