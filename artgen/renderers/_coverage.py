@@ -62,33 +62,33 @@ class _Coverage(torch.autograd.Function):
         cell = edge.flatten().nonzero()[:, 0]
         depth = found.nearest.depth[found.rows].flatten()[cell]
         ctx.save_for_backward(ends, radii, cell, depth)
-        ctx.found = found._replace(nearest=None)
+        ctx.where = found.inside, found.groups, found.rows, found.grid
         return covered
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         ends, radii, cell, depth = ctx.saved_tensors
-        found: Found = ctx.found
-        pixels = found.grid.tile**2
+        inside, groups, rows, grid = ctx.where
+        pixels = grid.tile**2
         row = torch.div(cell, pixels, rounding_mode="floor")
-        group = found.rows[row]
-        starts = torch.tensor([0, *found.groups.lengths], device=cell.device).cumsum(0)
-        chord = found.groups.chord[starts[depth.long()] + group]
-        seen = frame(ends, radii, found.grid, chord, found.groups.bins[group])
-        x, y = cell % found.grid.tile, torch.div(cell % pixels, found.grid.tile, rounding_mode="floor")
+        group = rows[row]
+        starts = torch.tensor([0, *groups.lengths], device=cell.device).cumsum(0)
+        chord = groups.chord[starts[depth.long()] + group]
+        seen = frame(ends, radii, grid, chord, groups.bins[group])
+        x, y = cell % grid.tile, torch.div(cell % pixels, grid.tile, rounding_mode="floor")
         along = seen.along[0] + seen.along[1] * x + seen.along[2] * y
         across = seen.across[0] + seen.across[1] * x + seen.across[2] * y
         place = best_place(along, across, seen.half, seen.slope)
         excess = along - place
         distance = torch.hypot(excess, across)
         radius = seen.radius + seen.slope * place
-        if found.inside is None:
+        if inside is None:
             thin = distance - 0.5 <= -radius
             by_distance = torch.where(thin, 0, -gradient.flatten()[cell])
             by_radius = gradient.flatten()[cell] * (1 + thin.to(radius.dtype)) * (radius >= 0)
         else:
-            sign = found.inside.flatten()[group * pixels + cell % pixels].to(radius.dtype) * 2 - 1
+            sign = inside.flatten()[group * pixels + cell % pixels].to(radius.dtype) * 2 - 1
             by_distance, by_radius = gradient.flatten()[cell] * sign, None
         # the foot moves against the direction from it to the pixel
         pull = by_distance / distance.clamp(min=1e-12)
@@ -96,7 +96,9 @@ class _Coverage(torch.autograd.Function):
         foot_x = -pull * (excess * ux - across * uy)
         foot_y = -pull * (excess * uy + across * ux)
         share = (0.5 + place / (2 * seen.half).clamp(min=1e-12)).clamp(0, 1)
-        grad_ends = _collect([foot_x * (1 - share), foot_y * (1 - share), foot_x * share, foot_y * share], chord, len(ends))
+        grad_ends = _collect(
+            [foot_x * (1 - share), foot_y * (1 - share), foot_x * share, foot_y * share], chord, len(ends)
+        )
         if by_radius is None:
             return grad_ends, torch.zeros_like(radii), None
         return grad_ends, _collect([by_radius * (1 - share), by_radius * share], chord, len(ends)), None

@@ -47,7 +47,7 @@ def distances(start, end, pixels):
 
 def open_coverage(curves, counts, width, pixels, taper=0.0):
     start, end, places = chords_of(curves, counts)
-    distance, place = distances(start, end, pixels)
+    distance, _ = distances(start, end, pixels)
     if taper == 0:
         nearest = distance.argmin(0, keepdim=True)
         d, r = distance.gather(0, nearest)[0], width / 2

@@ -78,7 +78,9 @@ def test_gradients_equal_the_dense_oracles(kind, seed):
     elements = 2 if kind == "tapered" else 8
     parts = scene(elements, 1 + seed, height, width, seed + 10, closed)
     leaves = [p.requires_grad_() for p in parts]
-    weights = torch.randn(1, 4, height, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    weights = torch.randn(
+        1, 4, height, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
     exact = slow(*leaves, height, width, kind)
     oracle = torch.autograd.grad((exact * weights).sum(), leaves, allow_unused=True)
     picture = fast(*leaves, Window(0, 0, height, width), kind)

@@ -1,0 +1,84 @@
+"""Options of the strokes renderer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+
+from artgen.errors import InputError
+from artgen.images import parse_colour
+from artgen.renderers.base import RendererOptions
+
+MOST_STROKES = 100_000
+
+
+def _counts(value: Any) -> Any:
+    """Read `64` or `"4,8,16"`."""
+    if isinstance(value, str):
+        parts = [part.strip() for part in value.split(",")]
+        if not all(part.isdecimal() for part in parts):
+            raise ValueError(f"{value!r} is not a number of strokes; write 64, or 4,8,16 to grow in steps")
+        return tuple(int(part) for part in parts)
+    return (value,) if isinstance(value, int) else value
+
+
+def _colours(value: Any) -> Any:
+    """Read `"#ff0000, gold"`."""
+    names = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    for name in names if isinstance(names, list | tuple) else ():
+        _check_colour(name)
+    return tuple(names) if isinstance(names, list) else names
+
+
+def _check_colour(name: Any) -> None:
+    try:
+        parse_colour(str(name))
+    except InputError as error:
+        raise ValueError(str(error)) from None
+
+
+def _joined(values: tuple[Any, ...]) -> str:
+    return ",".join(str(value) for value in values)
+
+
+Growth = Annotated[tuple[int, ...], BeforeValidator(_counts), PlainSerializer(_joined)]
+Palette = Annotated[tuple[str, ...], BeforeValidator(_colours), PlainSerializer(_joined)]
+
+
+class StrokesOptions(RendererOptions):
+    """Options of the strokes renderer; lengths are parts of the picture's shorter side."""
+
+    strokes: Growth = Field((64,), description="number of strokes, or a growing series such as 4,8,16,32,64")
+    segments: int = Field(3, ge=1, le=8, description="cubic Bezier curves per stroke")
+    shape: Literal["open", "closed"] = Field("open", description="open: brush strokes; closed: filled shapes")
+    fill: Literal["nonzero", "evenodd"] = Field(
+        "nonzero", description="what is inside a closed shape that crosses itself"
+    )
+    ink: Literal["free", "palette", "black"] = Field("free", description="colours of the strokes")
+    palette: Palette = Field((), description="inks of --ink palette: names or #rrggbb with commas between")
+    paper: str = Field("white", description="a colour, 'learned', or 'transparent'")
+    width: float = Field(0.02, gt=0, le=1, description="width of a stroke at the start")
+    thinnest: float = Field(0.002, ge=0, le=1, description="least width")
+    widest: float = Field(0.25, gt=0, le=1, description="greatest width")
+    opaque: bool = Field(False, description="no stroke lets what is below shine through")
+    taper: float = Field(
+        0.0, ge=0, le=0.5, description="part of a stroke over which each end narrows to a point"
+    )
+    blend: Literal["srgb", "linear"] = Field(
+        "srgb", description="space colours mix in: srgb as browsers do, linear as light does"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> StrokesOptions:
+        if not self.strokes or not all(1 <= count <= MOST_STROKES for count in self.strokes):
+            raise ValueError(f"strokes: each number must be 1 to {MOST_STROKES}; 64 is a good start")
+        if any(a >= b for a, b in zip(self.strokes, self.strokes[1:], strict=False)):
+            raise ValueError("strokes: a series must grow, such as 4,8,16,32,64")
+        if (self.ink == "palette") != bool(self.palette):
+            raise ValueError("--ink palette and --palette '#112233,gold' need each other")
+        if self.paper not in ("learned", "transparent"):
+            _check_colour(self.paper)
+        if not self.thinnest <= self.width <= self.widest:
+            raise ValueError("thinnest, width and widest must be in this order")
+        return self
