@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from torch import Tensor
 
 from artgen.registry import Registry
 from artgen.types import Image, PerCandidate
@@ -22,11 +24,17 @@ class LossContext:
         renderer: the renderer whose picture it is.
         guides: the guides that vote, in order.
         pictures: reference pictures by role ("target", "style"), each [1, 3, h, w] in [0, 1].
+        palette: [N, 3] colours that were asked for, or None.
+        background: [3, 1, 1] colour behind the picture; white if None.
+        cache: what losses keep between steps, such as the features of a reference picture.
     """
 
     renderer: Renderer
     guides: Sequence[Guide]
     pictures: Mapping[str, Image] = field(default_factory=dict)
+    palette: Tensor | None = None
+    background: Tensor | None = None
+    cache: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @runtime_checkable
@@ -42,6 +50,12 @@ class Loss(Protocol):
     def __call__(self, image: Image, context: LossContext) -> PerCandidate:
         """Return the figure of each candidate; smaller is better."""
         ...
+
+
+def looks_at_guides(loss: Loss) -> Loss:
+    """Mark a loss as one that looks at the guides, so that a run loads them."""
+    vars(loss)["needs_guide"] = True
+    return loss
 
 
 losses: Registry[Loss] = Registry("loss", "artgen.losses")
