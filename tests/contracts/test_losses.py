@@ -17,7 +17,8 @@ every_loss = pytest.mark.parametrize("name", losses.names())
 @pytest.fixture(scope="module")
 def context(tiny_guide: str) -> LossContext:
     pictures = {role: smooth(seed=9)[:1] for role in ("target", "style")}
-    return LossContext(make("pixel"), [load_guide(tiny_guide)], pictures)
+    palette = torch.tensor([[0.1, 0.2, 0.3], [0.9, 0.8, 0.2], [0.5, 0.1, 0.6]])
+    return LossContext(make("pixel"), [load_guide(tiny_guide)], pictures, palette)
 
 
 def smooth(seed: int, population: int = 2, size: Size = Size(48, 48)) -> torch.Tensor:
