@@ -1,12 +1,21 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
+
+# `training` and `benchmarks` are not installed; at the end of the path, so that artgen itself is the installed one.
+sys.path.append(str(Path(__file__).parent.parent))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--regenerate-golden", action="store_true", help="write the golden pictures anew")
+
 
 TINY_MODEL = {
     "embed_dim": 32,
