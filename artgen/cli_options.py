@@ -9,10 +9,32 @@ import typer
 import yaml
 from typer.core import TyperCommand, TyperGroup
 
+from artgen.console import CommandLineError
 from artgen.errors import ArtgenError, UsageError, did_you_mean
 
 RENDERER_OPTIONS = "artgen.renderer_options"
 """Key under which the renderer's own options wait in the context's `meta`."""
+ARGUMENTS = "artgen.arguments"
+"""Key under which all that was written after `paint` waits in the context's `meta`."""
+CONFIGURATION_KEYS = {
+    "prompts": "prompts",
+    "renderer": "renderer",
+    "guide": "guides",
+    "steps": "steps",
+    "seconds": "seconds",
+    "seed": "seed",
+    "population": "population",
+    "canvas": "canvas",
+    "size": "size",
+    "aspect": "aspect",
+    "cutouts": "cutouts.count",
+    "init": "init",
+    "target": "target",
+    "background": "background",
+    "template": "templates",
+    "timelapse": "timelapse.kind",
+}
+"""What the options of `paint` set in the configuration."""
 
 
 class PaintByDefault(TyperGroup):
@@ -32,10 +54,11 @@ class PaintCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take the renderer's options out of `args` and keep them in `ctx.meta`."""
         known = {name: parameter for parameter in self.get_params(ctx) for name in parameter.opts}
+        ctx.meta[ARGUMENTS] = list(args)
         try:
             args, own = split_renderer_options(args, known)
         except ArtgenError as error:
-            raise typer.BadParameter(str(error), ctx=ctx) from None
+            raise CommandLineError(str(error), ctx) from None
         ctx.meta[RENDERER_OPTIONS] = own
         return super().parse_args(ctx, args)
 
@@ -50,7 +73,8 @@ def split_renderer_options(args: Sequence[str], known: Mapping[str, Any]) -> tup
     Raises:
         UsageError: an option that neither the command nor the renderer has.
     """
-    rest, own = [], {}
+    rest: list[str] = []
+    own: dict[str, Any] = {}
     fields: dict[str, Any] | None = None
     words = list(args)
     while words:
@@ -91,7 +115,7 @@ def _chosen_renderer(args: Sequence[str]) -> str:
 
     from artgen.config import RunConfig, load_config_file
 
-    chosen = {"--renderer": None, "--config": None}
+    chosen: dict[str, str | None] = {"--renderer": None, "--config": None}
     for index, word in enumerate(args):
         name, equals, value = word.partition("=")
         name = {"-r": "--renderer", "-c": "--config"}.get(name, name)
@@ -111,7 +135,58 @@ def _field_name(name: str, fields: Mapping[str, Any], known: Mapping[str, Any]) 
     if positive in fields and fields[positive].annotation is bool:
         return positive, False
     options = [f"--{each.replace('_', '-')}" for each in fields]
-    raise UsageError(f"no option {name}{did_you_mean(name, [*known, *options])} (artgen renderers lists them all)")
+    raise UsageError(
+        f"no option {name}{did_you_mean(name, [*known, *options])} (artgen renderers lists them all)"
+    )
+
+
+def configuration_values(params: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration's values: the file's, then the preset's, the options' and `--set`'s.
+
+    Args:
+        params: the parameters of `paint` by name.
+        own: the renderer's own options.
+    """
+    from pathlib import Path
+
+    from artgen.config import load_config_file
+    from artgen.presets import apply_preset, merged
+
+    values = load_config_file(Path(params["config"])) if params["config"] is not None else {}
+    given: dict[str, Any] = {}
+    for name, key in CONFIGURATION_KEYS.items():
+        value = params[name]
+        if value is not None and value != () and value != []:
+            _put(given, key, list(value) if isinstance(value, tuple) else value, f"--{name}")
+    if params["loss"]:
+        given["losses"] = parse_weights(params["loss"], "--loss")
+    if own:
+        given["options"] = dict(own)
+    for assignment in params["assignments"] or ():
+        set_dotted(given, assignment)
+    if given.get("renderer", values.get("renderer")) != values.get("renderer"):
+        values.pop("options", None)
+    if params["preset"] is not None:
+        values = apply_preset(values, params["preset"], given)
+    return merged(values, given)
+
+
+def parse_paint_arguments(arguments: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the parameters of `paint` and the renderer's own options, as the command line reads them.
+
+    Raises:
+        UsageError: an option that does not exist, or a value of no use.
+    """
+    from artgen.cli import app
+    from artgen.console import WrittenWrong, written_wrong
+
+    group: Any = typer.main.get_command(app)
+    command = group.commands["paint"]
+    try:
+        context = command.make_context("paint", list(arguments))
+    except WrittenWrong as error:
+        raise UsageError(written_wrong(error)) from None
+    return context.params, context.meta[RENDERER_OPTIONS]
 
 
 def set_dotted(values: dict[str, Any], assignment: str) -> None:
@@ -128,16 +203,22 @@ def set_dotted(values: dict[str, Any], assignment: str) -> None:
     key, equals, written = assignment.partition("=")
     if not equals or not key.strip():
         raise UsageError(f"--set {assignment!r}: write key=value, such as --set optimiser.rate=0.5")
-    *path, last = key.strip().split(".")
+    try:
+        value = yaml.safe_load(written)
+    except (yaml.YAMLError, RecursionError):
+        raise UsageError(f"--set {assignment!r}: the value is not YAML; put it in quotes") from None
+    _put(values, key.strip(), value, f"--set {assignment!r}")
+
+
+def _put(values: dict[str, Any], key: str, value: Any, option: str) -> None:
+    """Set the value of a dotted key."""
+    *path, last = key.split(".")
     place = values
     for part in path:
         place = place.setdefault(part, {})
         if not isinstance(place, dict):
-            raise UsageError(f"--set {assignment!r}: {part!r} has no keys below it")
-    try:
-        place[last] = yaml.safe_load(written)
-    except yaml.YAMLError:
-        raise UsageError(f"--set {assignment!r}: the value is not YAML; put it in quotes") from None
+            raise UsageError(f"{option}: {part!r} has no keys below it")
+    place[last] = value
 
 
 def parse_weights(assignments: Sequence[str], option: str) -> dict[str, float]:

@@ -22,6 +22,11 @@ INTERRUPTED = 130
 
 error_console = Console(stderr=True, highlight=False)
 
+WrittenWrong: type[Exception] = typer.BadParameter.__mro__[2]
+"""click's ClickException; some versions of typer bring their own click."""
+CommandLineError: type[Exception] = typer.BadParameter.__mro__[1]
+"""click's UsageError."""
+
 
 def print_json(value: Any) -> None:
     """Write one JSON object to stdout, and nothing else."""
@@ -38,15 +43,41 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def report_error(message: str, as_json: bool = False) -> None:
+    """Write one line on stderr, and one JSON object on stdout if wanted."""
+    line = one_line(message)
+    if as_json:
+        print_json({"error": line})
+    if line:
+        error_console.print(f"error: {line}", style="red", markup=False, soft_wrap=True)
+
+
+def one_line(text: str) -> str:
+    r"""Return text without line breaks and other control characters, which may come from a file.
+
+    Example:
+        >>> one_line("no such\nfile \x1b[31m")
+        'no such file [31m'
+    """
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+
+
+def written_wrong(error: Exception) -> str:
+    """Return what is wrong with the command line, with how to learn more."""
+    message = str(getattr(error, "format_message", lambda: error)())
+    context = getattr(error, "ctx", None)
+    if not message.strip() or context is None or "artgen " in message:
+        return message
+    return f"{message.rstrip('.')} ({context.command_path} --help)"
+
+
 @contextlib.contextmanager
 def reported(as_json: bool = False) -> Iterator[None]:
     """Turn errors into one line on stderr (or one JSON object) and the right exit status."""
     try:
         yield
     except ArtgenError as error:
-        if as_json:
-            print_json({"error": str(error)})
-        error_console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        report_error(str(error), as_json)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         error_console.print("interrupted", style="yellow")
@@ -95,6 +126,7 @@ class ProgressBar:
 
     def __init__(self, interruption: Interruption, quiet: bool) -> None:
         self._interruption = interruption
+        self._quiet = quiet
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -120,15 +152,19 @@ class ProgressBar:
         if isinstance(event, Started):
             self._interruption.loop_is_running = True
             self._begun, self._first = time.monotonic(), event.step
-            self._progress.console.print(f"seed {event.seed}, writing to {event.folder}", markup=False)
+            self._print(f"seed {event.seed}, writing to {event.folder}")
         elif isinstance(event, Stepped):
             self._progress.update(
                 self._task, completed=event.progress, description=f"step {event.step}", note=self._note(event)
             )
         elif isinstance(event, Notice):
-            self._progress.console.print(event.message, style="yellow", markup=False)
+            self._print(one_line(event.message), style="yellow")
         elif isinstance(event, Finished):
             self._progress.update(self._task, description="done")
+
+    def _print(self, line: str, style: str | None = None) -> None:
+        if not self._quiet:
+            self._progress.console.print(line, style=style, markup=False, soft_wrap=True)
 
     def _note(self, event: Any) -> str:
         spent, done = time.monotonic() - self._begun, event.step - self._first

@@ -21,6 +21,8 @@ from torch import Tensor
 from artgen.engine.folder import write_atomically
 from artgen.errors import InputError
 
+CHECKPOINT = "checkpoint.safetensors"
+"""Name of the file in a run's folder."""
 FORMAT = 1
 """Version of the file's layout."""
 

@@ -15,6 +15,8 @@ from artgen.geometry import Size
 FLOATS_PER_PIXEL = 24
 """Numbers a step holds for each pixel of each candidate, at the least: RGBA and RGB, their
 gradients, the picture on its background, the feedback, and the cutouts' mipmaps."""
+FLOATS_PER_EXPORTED_PIXEL = 12
+"""Numbers that writing a picture holds for each pixel: RGBA, RGB on its background, their bytes."""
 _GIGABYTE = 1e9
 
 
@@ -51,8 +53,24 @@ def check_canvas(population: int, canvas: Size, device: torch.device) -> None:
     free = available_memory(device)
     if needed > free:
         raise UsageError(
-            f"{population} candidates of {canvas.width}x{canvas.height} need at least {needed / _GIGABYTE:.1f} GB, "
-            f"{free / _GIGABYTE:.1f} GB are free; use a smaller --canvas or --population (--size may stay large)"
+            f"{population} candidates of {canvas.width}x{canvas.height} need at least "
+            f"{needed / _GIGABYTE:.1f} GB, {free / _GIGABYTE:.1f} GB are free; use a smaller --canvas or "
+            "--population (--size may stay large)"
+        )
+
+
+def check_export(size: Size) -> None:
+    """Refuse finished pictures that cannot fit into memory, before anything is made.
+
+    Raises:
+        UsageError: they need more memory than is free.
+    """
+    needed = 4 * FLOATS_PER_EXPORTED_PIXEL * size.height * size.width
+    free = available_memory(torch.device("cpu"))
+    if needed > free:
+        raise UsageError(
+            f"a picture of {size.width}x{size.height} needs at least {needed / _GIGABYTE:.1f} GB, "
+            f"{free / _GIGABYTE:.1f} GB are free; use a smaller --size"
         )
 
 

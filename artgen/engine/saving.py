@@ -19,12 +19,10 @@ from artgen.engine.optimiser import load_moments, make_optimiser, moments
 from artgen.engine.randomness import Streams
 from artgen.engine.report import versions
 from artgen.engine.setup import Workshop, start_candidates
+from artgen.engine.start import check_finite
 from artgen.errors import ArtgenError, InputError
 from artgen.renderers.base import Feedback, Renderer
 from artgen.types import Size
-
-TRIAL = Size(8, 8)
-"""Size of the picture that shows whether a loaded state can be rendered."""
 
 
 class Facts(BaseModel):
@@ -127,16 +125,14 @@ def take_state(renderer: Renderer, state: Mapping[str, Tensor], population: int)
     """Load a renderer's state, and try it out.
 
     Raises:
-        Exception: of any kind, if the state is not one of this renderer's.
+        ArtgenError: the state is not one of this renderer's.
     """
     expected = renderer.state()
     for name, tensor in state.items():
         if name in expected and (tensor.dtype != expected[name].dtype or len(tensor) != population):
             raise InputError(f"the checkpoint's {name!r} does not fit its configuration; start the run again")
     renderer.load_state(state)
-    with torch.no_grad():
-        if not bool(torch.isfinite(renderer(TRIAL)).all()):
-            raise InputError("the checkpoint holds a picture that is not finite; start the run again")
+    check_finite(renderer)
 
 
 def _loop_state(

@@ -1,0 +1,142 @@
+"""What a batch is to do: seeds written as `1-8,12`, and files with a prompt and options on each line."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from artgen.config import RunConfig
+from artgen.errors import ArtgenError, InputError, UsageError
+
+MOST_JOBS = 10_000
+"""Most runs one command starts."""
+LARGEST_FILE = 1 << 22
+"""Largest file of prompts in bytes."""
+ONE_FOR_ALL = ("--out", "-o", "--force", "--json", "--quiet", "-q", "--seeds", "--prompts")
+"""Options that belong to the batch, not to one of its lines."""
+_OPTION = re.compile(r"(^|\s)(--[a-z]|-[a-z](\s|$))")
+
+Arguments = Sequence[str]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a batch.
+
+    Args:
+        number: its place, from 1.
+        text: as it was written.
+        config: what to paint, None if that is not to be had.
+        error: why it is not.
+    """
+
+    number: int
+    text: str
+    config: RunConfig | None
+    error: str | None = None
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Read seeds written as numbers and ranges.
+
+    Raises:
+        UsageError: anything else, or too many.
+
+    Example:
+        >>> parse_seeds("1-3,8")
+        [1, 2, 3, 8]
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,19})\s*(?:-\s*(\d{1,19})\s*)?", part, re.ASCII)
+        if match is None or (match[2] and int(match[2]) < int(match[1])):
+            raise UsageError(f"--seeds {text[:60]!r}: write numbers and ranges, such as 1-8 or 1,5,9-12")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if len(seeds) + last - first + 1 > MOST_JOBS:
+            raise UsageError(f"--seeds {text[:60]!r}: more than {MOST_JOBS} runs; take fewer")
+        seeds += range(first, last + 1)
+    return list(dict.fromkeys(seeds))
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a file of prompts, without empty ones and such as begin with `#`.
+
+    Raises:
+        InputError: it cannot be read, is too large or holds no prompts.
+    """
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError(f"{path}: larger than {LARGEST_FILE} bytes; divide it")
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not UTF-8 text; save it as such, one prompt a line") from None
+    kept = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+    if not kept:
+        raise InputError(
+            f"{path}: holds no prompts; write one a line, with options such as --steps 100 after it"
+        )
+    return kept
+
+
+def split_line(line: str) -> list[str]:
+    """Return a line's words as the command line would see them.
+
+    What comes before the first option is one prompt, with or without quotes.
+
+    Raises:
+        UsageError: quotes that are not closed, or an option of the whole batch.
+
+    Example:
+        >>> split_line("a fox's den --steps 50 --cells 16")
+        ["a fox's den", '--steps', '50', '--cells', '16']
+    """
+    try:
+        if line.startswith(("'", '"')):
+            words = shlex.split(line)
+        else:
+            option = _OPTION.search(line)
+            end = option.start() if option else len(line)
+            words = [*filter(None, [line[:end].strip()]), *shlex.split(line[end:])]
+    except ValueError:
+        raise UsageError(
+            "quotes are not closed; close them, or write \\' for an apostrophe in an option"
+        ) from None
+    for word in words:
+        if word.partition("=")[0] in ONE_FOR_ALL:
+            raise UsageError(f"{word} belongs to the whole batch; give it on the command line")
+    return words
+
+
+def make_jobs(
+    lines: Sequence[str], seeds: Sequence[int], parse: Callable[[Arguments], dict[str, Any]]
+) -> list[Job]:
+    """Return a job for each line and seed; a line that is wrong becomes a job with an error.
+
+    Args:
+        lines: prompts with options, each to be added to what the command line says.
+        seeds: one run each per line; a line's own `--seed` goes before; may be empty.
+        parse: turns the words of a line into values of a configuration.
+
+    Raises:
+        UsageError: too many runs.
+    """
+    jobs: list[Job] = []
+    for line in lines:
+        try:
+            words = split_line(line)
+            own_seed = any(word.partition("=")[0] in ("--seed", "-s") for word in words)
+            chosen: Sequence[int | None] = [None] if own_seed or not seeds else seeds
+            for seed in chosen:
+                values = parse(words) | ({} if seed is None else {"seed": seed})
+                jobs.append(Job(len(jobs) + 1, line, RunConfig.make(values)))
+        except ArtgenError as error:
+            jobs.append(Job(len(jobs) + 1, line, None, str(error)))
+        if len(jobs) > MOST_JOBS:
+            raise UsageError(f"more than {MOST_JOBS} runs; take fewer lines or seeds")
+    return jobs

@@ -1,0 +1,117 @@
+"""The commands that only look: `guides`, `renderers`, `presets`, `classify`, `score`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from artgen.console import print_json, reported
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")]
+
+
+def guides(
+    name: Annotated[str | None, typer.Argument(help="Show this guide's model card.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the guides, or show one."""
+    with reported(as_json):
+        from artgen.guides.listing import describe_guide, list_guides
+
+        if name is not None:
+            typer.echo(describe_guide(name))
+        elif as_json:
+            print_json(list_guides())
+        else:
+            for entry, tags in list_guides().items():
+                typer.echo(f"{entry}  {', '.join(tags)}".rstrip())
+
+
+def renderers(
+    name: Annotated[str | None, typer.Argument(help="Show this renderer's options.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the renderers, or one renderer's own options."""
+    with reported(as_json):
+        from artgen.renderers import renderers as registry
+
+        names = [name] if name is not None else registry.names()
+        found = {each: registry.get(each) for each in names}
+        if as_json:
+            print_json({each: kind.Options.model_json_schema() for each, kind in found.items()})
+            return
+        for each, kind in found.items():
+            typer.echo(f"{each}  {(kind.__doc__ or '').strip().splitlines()[0]}")
+            for key, field in kind.Options.model_fields.items() if name is not None else ():
+                option = f"--{key.replace('_', '-')}"
+                typer.echo(f"  {option:24} {field.description or ''} (default {field.get_default()})")
+
+
+def presets(as_json: Json = False) -> None:
+    """List the presets for --preset, with what they are for."""
+    with reported(as_json):
+        from artgen.presets import describe_presets
+
+        found = describe_presets()
+        if as_json:
+            print_json(found)
+            return
+        for name, description in found.items():
+            typer.echo(f"{name}  {description}")
+
+
+def classify(
+    image: Annotated[Path, typer.Argument(help="A picture.")],
+    labels: Annotated[str, typer.Option(help="Texts to choose from, divided by commas.")],
+    guide: Annotated[str, typer.Option("--guide", "-g", help="NAME, NAME:TAG or NAME=FILE.")] = "doodle",
+    as_json: Json = False,
+) -> None:
+    """Say which of some texts a guide thinks a picture shows, with probabilities."""
+    with reported(as_json):
+        from artgen.guides.base import load_guide
+        from artgen.guides.zero_shot import classify as probabilities
+        from artgen.images import read_opaque
+
+        texts = [label.strip() for label in labels.split(",") if label.strip()]
+        result = probabilities(load_guide(guide), read_opaque(image), texts)
+        if as_json:
+            print_json(result)
+            return
+        for label, probability in result.items():
+            typer.echo(f"{probability:7.1%}  {label}")
+
+
+def score(
+    picture: Annotated[Path, typer.Argument(help="A picture, or the folder of a run.")],
+    guide: Annotated[str, typer.Option("--guide", "-g", help="A guide other than the painter's.")],
+    prompt: Annotated[str | None, typer.Argument(help="What it should show; a run knows its own.")] = None,
+    distractors: Annotated[
+        str | None, typer.Option(help="Texts to rank against, divided by commas; default: the guide's names.")
+    ] = None,
+    same: Annotated[bool, typer.Option("--same", help="Allow the guide that painted it.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Let a guide that did not paint a picture judge it: cosine, and rank among other texts."""
+    with reported(as_json):
+        from artgen.guides.score import score_picture
+
+        others = (
+            None if distractors is None else [each.strip() for each in distractors.split(",") if each.strip()]
+        )
+        result: dict[str, Any] = score_picture(picture, prompt, guide, others, same)
+        if as_json:
+            print_json(result)
+            return
+        typer.echo(
+            f"cosine {result['cosine']:.4f}  rank {result['rank']} of {result['among']}  {result['prompt']}"
+        )
+        for name, cosine in result["nearest"].items():
+            typer.echo(f"       {cosine:.4f}  {name}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (guides, renderers, presets, classify, score):
+        app.command(rich_help_panel="Look")(command)

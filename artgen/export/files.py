@@ -1,0 +1,123 @@
+"""Finished pictures in the form that is asked for: PNG, WebP or SVG, at any size, or all candidates in one."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from artgen.engine.folder import write_atomically
+from artgen.engine.memory import check_export
+from artgen.errors import UsageError
+from artgen.export.png import render_picture, write_png
+from artgen.export.saved import SavedRun
+from artgen.geometry import Size
+from artgen.images import to_pillow
+from artgen.renderers.base import Renderer
+
+Format = Literal["png", "webp", "svg"]
+FORMATS: tuple[Format, ...] = ("png", "webp", "svg")
+LONGEST_WEBP = 16383
+"""Longest side of a WebP picture in pixels; the format has no more bits for it."""
+DEFAULT_SIDE = 1024
+
+Picture = Float[Tensor, "channels height width"]
+
+
+def export_run(
+    run: SavedRun, path: Path, form: Format, size: Size | None, transparent: bool, rank: int
+) -> Size:
+    """Write one candidate.
+
+    Args:
+        run: the run.
+        path: the file to write.
+        form: its format.
+        size: its size in pixels; with a long side of 1024 if None.
+        transparent: leave out the background.
+        rank: which candidate, 1 for the best.
+
+    Returns:
+        The size.
+
+    Raises:
+        UsageError: the renderer has no such form, or the picture is too large for it.
+    """
+    size = size or default_size(run)
+    single = run.candidate(rank)
+    if form == "svg":
+        document = single.to_svg(size)
+        if document is None:
+            raise UsageError(f"the renderer {run.config.renderer} has no SVG form; use --format png or webp")
+        write_atomically(path, document.encode())
+        return size
+    if form == "webp" and max(size) > LONGEST_WEBP:
+        raise UsageError(
+            f"WebP takes sides of at most {LONGEST_WEBP} pixels; use --format png, or a smaller --size"
+        )
+    check_export(size)
+    transparent = transparent or run.config.transparent
+    _write(path, form, _finished(run, single, size, transparent), run.config.to_json())
+    return size
+
+
+def export_sheet(run: SavedRun, path: Path, form: Format, size: Size | None, transparent: bool) -> Size:
+    """Write all candidates side by side, best first: cells of equal size without gaps, a sprite sheet.
+
+    Args:
+        run: the run.
+        path: the file to write.
+        form: "png" or "webp".
+        size: of one cell; with a long side of 256 if None.
+        transparent: leave out the background.
+
+    Returns:
+        The size of the sheet.
+    """
+    if form == "svg":
+        raise UsageError("a sheet has no SVG form; use --format png or webp")
+    cell = size or default_size(run, 256)
+    columns = math.ceil(math.sqrt(len(run.order)))
+    rows = math.ceil(len(run.order) / columns)
+    whole = Size(rows * cell.height, columns * cell.width)
+    if form == "webp" and max(whole) > LONGEST_WEBP:
+        raise UsageError(
+            f"WebP takes sides of at most {LONGEST_WEBP} pixels; use --format png, or a smaller --size"
+        )
+    check_export(whole)
+    transparent = transparent or run.config.transparent
+    sheet = torch.zeros(4, *whole) if transparent else run.ground.colour.expand(3, *whole).clone()
+    for index in range(len(run.order)):
+        top, left = index // columns * cell.height, index % columns * cell.width
+        picture = _finished(run, run.candidate(index + 1), cell, transparent)
+        sheet[:, top : top + cell.height, left : left + cell.width] = picture
+    _write(path, form, sheet, run.config.to_json())
+    return whole
+
+
+def default_size(run: SavedRun, side: int | None = None) -> Size:
+    """Return the size the run itself exports, or one of the same shape with this longer side."""
+    if side is None and run.config.size is not None:
+        return run.config.size
+    canvas = run.config.size or run.renderer.canvas
+    factor = (side or DEFAULT_SIDE) / max(canvas)
+    return Size(max(1, round(canvas.height * factor)), max(1, round(canvas.width * factor)))
+
+
+def _finished(run: SavedRun, single: Renderer, size: Size, transparent: bool) -> Picture:
+    canvas = render_picture(single, size)
+    return run.ground.masked(canvas)[0] if transparent else run.ground.opaque(canvas)[0]
+
+
+def _write(path: Path, form: Format, picture: Picture, configuration: str) -> None:
+    if form == "png":
+        write_png(path, picture, configuration)
+        return
+    buffer = io.BytesIO()
+    to_pillow(picture).save(buffer, "WEBP", lossless=True, exact=True)
+    write_atomically(path, buffer.getvalue())

@@ -1,0 +1,77 @@
+"""Finished or stopped runs, opened again without their guides."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from artgen.config import RunConfig
+from artgen.engine.checkpoint import CHECKPOINT, load_checkpoint
+from artgen.engine.ground import Ground, make_ground
+from artgen.engine.memory import check_canvas
+from artgen.engine.saving import Facts, take_state
+from artgen.engine.setup import build_renderer
+from artgen.errors import ArtgenError, InputError, UsageError
+from artgen.renderers.base import Renderer
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A run as its checkpoint has it.
+
+    Args:
+        folder: the run's folder.
+        config: its description.
+        renderer: all candidates.
+        order: indices of the candidates, best first.
+        ground: what is behind and around the picture.
+    """
+
+    folder: Path
+    config: RunConfig
+    renderer: Renderer
+    order: list[int]
+    ground: Ground
+
+    def candidate(self, rank: int) -> Renderer:
+        """Return one candidate, 1 for the best.
+
+        Raises:
+            UsageError: there are not so many.
+        """
+        if not 1 <= rank <= len(self.order):
+            raise UsageError(f"the run has {len(self.order)} candidates, there is no candidate {rank}")
+        return self.renderer.candidate(self.order[rank - 1])
+
+
+def open_run(path: Path) -> SavedRun:
+    """Open a run by its folder, or by a file in it.
+
+    Raises:
+        InputError: there is no whole checkpoint, or it does not fit.
+    """
+    folder = path if path.is_dir() else path.parent
+    if not (folder / CHECKPOINT).is_file():
+        raise InputError(f"{path}: is not the folder of a run (no {CHECKPOINT}); give runs/<name>")
+    checkpoint = load_checkpoint(folder / CHECKPOINT)
+    facts = Facts.of(checkpoint)
+    config = RunConfig.from_text(json.dumps(facts.config))
+    device = torch.device("cpu")
+    check_canvas(config.population, facts.canvas, device)
+    renderer = build_renderer(config, facts.canvas)
+    renderer.init(config.population, torch.Generator().manual_seed(0))
+    try:
+        take_state(renderer, checkpoint.tensors["renderer"], config.population)
+        smoothed = checkpoint.tensors.get("loop", {}).get("smoothed")
+        order = list(range(config.population))
+        order = order if smoothed is None else sorted(order, key=lambda index: float(smoothed[index]))
+    except ArtgenError:
+        raise
+    except Exception as error:  # tensors of any shape may be in a file; torch raises nearly anything
+        raise InputError(
+            f"{folder}: its checkpoint is damaged ({type(error).__name__}); run it again"
+        ) from None
+    return SavedRun(folder, config, renderer, order, make_ground(config, device))
