@@ -12,7 +12,9 @@ from artgen.assets.sets import Patch
 _CHECK = ((200, 200, 200), (228, 228, 228))
 
 
-def contact_sheet(patches: Sequence[Patch], columns: int = 10, side: int = 96, names: bool = True) -> Image.Image:
+def contact_sheet(
+    patches: Sequence[Patch], columns: int = 10, side: int = 96, names: bool = True
+) -> Image.Image:
     """Return an RGB picture of all patches on a chequered ground.
 
     Args:

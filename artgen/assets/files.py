@@ -188,7 +188,7 @@ def _check_header(image: Image.Image, data: bytes, name: str, max_side: int) -> 
         raise InputError(f"{name}: has 16 bits or more per channel; save it with 8")
 
 
-def crop_to_alpha(pixels: Pixels, name: str) -> Pixels:
+def crop_to_alpha(pixels: Pixels, name: str) -> UInt8[np.ndarray, "rows columns 4"]:
     """Cut off the clear margins.
 
     Raises:

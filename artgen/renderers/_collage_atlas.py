@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from PIL import Image
 from torch import Tensor
-from torch.nn import functional
 
 STEPS_PER_OCTAVE = 2
 BORDER = 2
@@ -68,26 +68,26 @@ class Patches:
             index: which patch.
             level: 0 for its own size.
         """
-        whole = premultiplied(self.pixels[index])
+        picture = self.pixels[index]
         if level == 0:
-            return whole
+            return torch.from_numpy(premultiplied(picture))
         ratio = 2.0 ** (-level / STEPS_PER_OCTAVE)
-        height, width = (max(1, round(side * ratio)) for side in whole.shape[1:])
-        return functional.interpolate(
-            whole[None], (height, width), mode="bilinear", antialias=True, align_corners=False
-        )[0].clamp(0, 1)
+        height, width = (max(1, round(side * ratio)) for side in picture.shape[:2])
+        # Pillow rather than torch: many small pictures, for which threads cost more than they give
+        small = Image.fromarray(picture).convert("RGBa").resize((width, height), Image.Resampling.BILINEAR)
+        return torch.from_numpy(np.asarray(small, np.float32).transpose(2, 0, 1) / np.float32(255))
 
 
-def premultiplied(pixels: np.ndarray) -> Texture:
-    """Return [h, w, 4] straight 8-bit RGBA as [4, h, w] premultiplied in [0, 1]."""
-    texture = torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
+def premultiplied(pixels: np.ndarray) -> np.ndarray:
+    """Return [h, w, 4] straight 8-bit RGBA as float32 [4, h, w] premultiplied in [0, 1]."""
+    texture = pixels.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
     texture[:3] *= texture[3:]
-    return texture
+    return np.ascontiguousarray(texture)
 
 
 def _mean_colour(pixels: np.ndarray) -> Tensor:
     sums = premultiplied(pixels).sum((1, 2))
-    return sums[:3] / sums[3]
+    return torch.from_numpy(sums[:3] / sums[3])
 
 
 def _cells(mask: np.ndarray) -> np.ndarray:
@@ -139,10 +139,10 @@ class Atlas:
     def __init__(self, patches: Patches, contents: Tensor, longest: float, like: Tensor) -> None:
         self.contents = contents
         self._level_limit = torch.zeros(len(patches), 2, dtype=torch.long)
-        textures: list[tuple[int, int, Texture]] = []
+        textures: list[tuple[int, int, Tensor]] = []
         for index in contents.tolist():
             count = patches.levels(index)
-            first = min(_level(patches.side[index].item(), longest), count - 1)
+            first = min(_level(float(patches.side[index]), longest), count - 1)
             self._level_limit[index] = torch.tensor([first, count - 1])
             textures += [(index, level, patches.texture(index, level)) for level in range(first, count)]
         self._fill(patches, textures)
@@ -150,7 +150,7 @@ class Atlas:
         self._level_limit = self._level_limit.to(like.device)
         self._slots, self.texture = self._slots.to(like), self.texture.to(like)
 
-    def _fill(self, patches: Patches, textures: list[tuple[int, int, Texture]]) -> None:
+    def _fill(self, patches: Patches, textures: list[tuple[int, int, Tensor]]) -> None:
         """Pack the textures in rows of falling height."""
         order = sorted(range(len(textures)), key=lambda i: -textures[i][2].shape[1])
         area = sum((t.shape[1] + 2 * BORDER) * (t.shape[2] + 2 * BORDER) for _, _, t in textures)
@@ -162,18 +162,20 @@ class Atlas:
                 x, y, row = 0, y + row, 0
             corners[i] = (x, y)
             x, row = x + wide, max(row, high)
-        self.texture = torch.zeros(4, y + row, width)
+        pixels = np.zeros((4, y + row, width), np.float32)
         levels = 1 + max(level for _, level, _ in textures)
-        self._slots = torch.zeros(len(patches), levels, 4, 2)
+        slots = np.zeros((len(patches), levels, 4, 2), np.float32)
+        half = patches.half.numpy()
         for i, (index, level, texture) in enumerate(textures):
             left, top = corners[i][0] + BORDER, corners[i][1] + BORDER
             high, wide = texture.shape[1:]
-            self.texture[:, top : top + high, left : left + wide] = texture
-            middle = torch.tensor([left + wide / 2, top + high / 2])
-            density = torch.tensor([float(wide), float(high)]) / (2 * patches.half[index])
-            low = torch.tensor([left - BORDER / 2, top - BORDER / 2])
-            far = torch.tensor([left + wide + BORDER / 2, top + high + BORDER / 2])
-            self._slots[index, level] = torch.stack([middle, density, low, far])
+            pixels[:, top : top + high, left : left + wide] = texture.numpy()
+            middle = (left + wide / 2, top + high / 2)
+            density = (wide / (2 * half[index, 0]), high / (2 * half[index, 1]))
+            low = (left - BORDER / 2, top - BORDER / 2)
+            far = (left + wide + BORDER / 2, top + high + BORDER / 2)
+            slots[index, level] = middle, density, low, far
+        self.texture, self._slots = torch.from_numpy(pixels), torch.from_numpy(slots)
 
     def slots(self, patch: Int[Tensor, " elements"], shown: Float[Tensor, " elements"]) -> Slots:
         """Return the textures to use.

@@ -80,10 +80,8 @@ def finish(blending: Blending, canvas: Canvas, greatest: Tensor | None) -> Canva
     if blending == "transparency":
         light = colour.clamp(0, 1)
         return torch.cat([light, light.amax(1, keepdim=True)], 1)
-    if greatest is None:
-        alpha = mask.clamp(0, 1)
-    else:
-        alpha = (mask / (greatest.view(-1, 1, 1, 1) + EPSILON)).clamp(0, 1)
+    divisor = 1 if greatest is None else greatest.view(-1, 1, 1, 1) + EPSILON
+    alpha = (mask / divisor).clamp(0, 1)
     mean = _within(colour / (mask + EPSILON))
     return torch.cat([mean * alpha, alpha], 1)
 

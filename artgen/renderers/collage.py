@@ -74,16 +74,16 @@ class Collage(Renderer):
 
         bounds = self.options.bounds()
         reach = self._reach(torch.zeros(2, device=generator.device))
-        self.translation = nn.Parameter(uniform(-1, 1, 2).detach() * reach)
+        self.translation = nn.Parameter(uniform(-1.0, 1.0, 2).detach() * reach)
         self.rotation = uniform(*bounds["rotation"])
         self.scale = uniform(*bounds["scale"])
         self.squeeze = uniform(*_around_one(*bounds["squeeze"]))
         self.shear = nn.Parameter(uniform(*bounds["shear"]).detach() / 2)
-        self.order = uniform(0, 1)
+        self.order = uniform(0.0, 1.0)
         if self.options.colour != "none":
             least, greatest = self._colour_bounds(reach)
             start = least + (greatest - least) * 0.5
-            self.colour = nn.Parameter(start + (greatest - start) * uniform(0, 1, 3).detach())
+            self.colour = nn.Parameter(start + (greatest - start) * uniform(0.0, 1.0, 3).detach())
         repeats = math.ceil(count / len(self.patches))
         drawn = torch.rand(
             population, repeats, len(self.patches), generator=generator, device=generator.device
@@ -130,10 +130,14 @@ class Collage(Renderer):
         return canvas
 
     def _sums(self, size: Size, window: Window) -> Canvas:
-        """Return the painted tiles put together, before `finish`."""
+        """Return the painted tiles put together, before `finish`.
+
+        Tiles are those of the whole picture, so that a window has the same bits as the whole.
+        """
         painting = self.painting_order()
         scene = self.scene(size, painting)
-        grid = Grid(self.population, window, TILE)
+        top, left = (edge // TILE * TILE for edge in window[:2])
+        grid = Grid(self.population, window._replace(top=top, left=left), TILE)
         samples = sample(scene, grid, ordered=self.options.blending == "over")
         factors = None
         if self.options.colour != "none":
@@ -143,7 +147,7 @@ class Collage(Renderer):
         order = self.order.gather(1, painting).flatten()[samples.element, None]
         lengths = samples.stacks.lengths
         tiles = blend_tiles(self.options.blending, layers, lengths, order, self.options.count)
-        return assemble(tiles, samples.stacks.bins, grid)
+        return assemble(tiles, samples.stacks.bins, grid)[:, :, window.top - top :, window.left - left :]
 
     def painting_order(self) -> Tensor:
         """Return [P, N] the elements of each candidate, the lowest first."""

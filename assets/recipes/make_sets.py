@@ -23,14 +23,18 @@ import yaml
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
-import procedural  # noqa: E402  (beside this file; not part of the package)
+import procedural
 
 SIDE = 192
 """Longer side of a patch in pixels."""
 HERE = Path(__file__).parent
 LICENCES = {
     "noto": ("Apache-2.0", "Google Inc, Noto Emoji", "https://github.com/googlefonts/noto-emoji"),
-    "fluent-emoji": ("MIT", "Microsoft Corporation, Fluent Emoji", "https://github.com/microsoft/fluentui-emoji"),
+    "fluent-emoji": (
+        "MIT",
+        "Microsoft Corporation, Fluent Emoji",
+        "https://github.com/microsoft/fluentui-emoji",
+    ),
     "fxemoji": ("Apache-2.0", "Mozilla, FxEmojis", "https://github.com/mozilla/fxemoji"),
 }
 
@@ -39,7 +43,9 @@ def rasterised(body: str, width: float, height: float, left: float = 0, top: flo
     """Return an icon's SVG body as [h, w, 4] RGBA, cropped, its longer side `SIDE`."""
     large = 3 * SIDE
     head = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-    text = f'{head} width="{large}" height="{large * height / width}" viewBox="{left} {top} {width} {height}">'
+    text = (
+        f'{head} width="{large}" height="{large * height / width}" viewBox="{left} {top} {width} {height}">'
+    )
     png = bytes(resvg_py.svg_to_bytes(svg_string=text + body + "</svg>"))
     return fitted(Image.open(io.BytesIO(png)).convert("RGBA"))
 
@@ -70,7 +76,9 @@ def icons(chosen: dict[str, list[str]], sources: Path) -> Iterator[tuple[str, di
             yield f"{name}-{package}", entry, pixels
 
 
-def write_set(name: str, title: str, patches: Iterator[tuple[str, dict[str, str], np.ndarray]], out: Path) -> None:
+def write_set(
+    name: str, title: str, patches: Iterator[tuple[str, dict[str, str], np.ndarray]], out: Path
+) -> None:
     """Write one set: WebP files, manifest and contact sheet."""
     folder = out / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +87,9 @@ def write_set(name: str, title: str, patches: Iterator[tuple[str, dict[str, str]
     entries, pictures = {}, []
     for stem, entry, pixels in patches:
         file = folder / f"{stem}.webp"
-        framed = np.pad(pixels, ((1, 1), (1, 1), (0, 0)))  # a clear frame: WebP drops an alpha that is 255 all over
+        framed = np.pad(
+            pixels, ((1, 1), (1, 1), (0, 0))
+        )  # a clear frame: WebP drops an alpha that is 255 all over
         Image.fromarray(framed).save(file, "WEBP", quality=92, method=4)
         entries[file.name] = {**entry, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
         pictures.append(pixels)
@@ -99,7 +109,9 @@ def write_set(name: str, title: str, patches: Iterator[tuple[str, dict[str, str]
 
 def main() -> None:
     """Make the sets asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sources", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=HERE.parent / "patches")
     parser.add_argument("--sets", default="")

@@ -39,15 +39,24 @@ def shards(side: int) -> Made:
         outline = _polygon(random, large, int(random.integers(3, 7)), 0.25)
         mask = _mask(large, outline)
         pixels = _plate(random, large, *GLAZES[glaze])
-        yield f"shard-{index:02d}", {"name": f"{glaze} shard {index}", **OWN}, _finish(pixels, mask, side, 0.35)
+        yield (
+            f"shard-{index:02d}",
+            {"name": f"{glaze} shard {index}", **OWN},
+            _finish(pixels, mask, side, 0.35),
+        )
 
 
-def _polygon(random: np.random.Generator, side: int, corners: int, jitter: float) -> list[tuple[float, float]]:
+def _polygon(
+    random: np.random.Generator, side: int, corners: int, jitter: float
+) -> list[tuple[float, float]]:
     angles = np.sort((np.arange(corners) + random.uniform(-jitter, jitter, corners)) / corners) * 2 * np.pi
     angles += random.uniform(0, 2 * np.pi)
     radii = random.uniform(0.55, 1.0, corners) * side / 2
     stretch = random.uniform(0.45, 1.0)
-    return [(side / 2 + r * np.cos(a), side / 2 + r * np.sin(a) * stretch) for r, a in zip(radii, angles, strict=True)]
+    return [
+        (side / 2 + r * np.cos(a), side / 2 + r * np.sin(a) * stretch)
+        for r, a in zip(radii, angles, strict=True)
+    ]
 
 
 def _mask(side: int, outline: list[tuple[float, float]]) -> Image.Image:
@@ -56,9 +65,11 @@ def _mask(side: int, outline: list[tuple[float, float]]) -> Image.Image:
     return mask
 
 
-def _plate(random: np.random.Generator, side: int, base: tuple[int, ...], second: tuple[int, ...]) -> np.ndarray:
+def _plate(
+    random: np.random.Generator, side: int, base: tuple[int, ...], second: tuple[int, ...]
+) -> np.ndarray:
     """Return [s, s, 3]: a part of a plate around a centre that may lie outside."""
-    y, x = np.mgrid[0:1 : side * 1j, 0:1 : side * 1j]
+    y, x = np.mgrid[0 : 1 : side * 1j, 0 : 1 : side * 1j]
     centre = random.uniform(-0.6, 1.6, 2)
     distance = np.hypot(x - centre[0], y - centre[1])
     ring = np.zeros_like(distance)
@@ -86,8 +97,16 @@ def _finish(pixels: np.ndarray, mask: Image.Image, side: int, edge: float = 0.0)
     return np.array(image.convert("RGBa").resize(size, Image.Resampling.BOX).convert("RGBA"))
 
 
-COLOURS = ((228, 60, 50), (245, 150, 40), (250, 210, 60), (80, 170, 80), (50, 130, 200), (120, 80, 170),
-           (240, 240, 235), (40, 40, 45))
+COLOURS = (
+    (228, 60, 50),
+    (245, 150, 40),
+    (250, 210, 60),
+    (80, 170, 80),
+    (50, 130, 200),
+    (120, 80, 170),
+    (240, 240, 235),
+    (40, 40, 45),
+)
 
 
 def shapes(side: int) -> Made:
@@ -98,16 +117,20 @@ def shapes(side: int) -> Made:
             mask = Image.new("L", (large, large), 0)
             draw(ImageDraw.Draw(mask), large)
             pixels = np.broadcast_to(np.array(colour, np.float32), (large, large, 3))
-            code = "%02x%02x%02x" % colour
+            code = "{:02x}{:02x}{:02x}".format(*colour)
             yield f"{name}-{code}", {"name": f"{name} {code}", **OWN}, _finish(pixels, mask, side)
 
 
-def _regular(corners: int, inner: float = 1.0, turn: float = -0.5) -> Callable[[ImageDraw.ImageDraw, int], None]:
+def _regular(
+    corners: int, inner: float = 1.0, turn: float = -0.5
+) -> Callable[[ImageDraw.ImageDraw, int], None]:
     def draw(canvas: ImageDraw.ImageDraw, side: int) -> None:
         count = corners * 2 if inner < 1 else corners
         angles = np.arange(count) / count * 2 * np.pi + turn * np.pi
         radii = np.where(np.arange(count) % 2, inner, 1.0) * (side / 2 - 1)
-        points = [(side / 2 + r * np.cos(a), side / 2 + r * np.sin(a)) for r, a in zip(radii, angles, strict=True)]
+        points = [
+            (side / 2 + r * np.cos(a), side / 2 + r * np.sin(a)) for r, a in zip(radii, angles, strict=True)
+        ]
         canvas.polygon(points, fill=255)
 
     return draw
@@ -127,13 +150,15 @@ def _heart(canvas: ImageDraw.ImageDraw, side: int) -> None:
     t = np.linspace(0, 2 * np.pi, 200)
     x = 16 * np.sin(t) ** 3
     y = -(13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t))
-    canvas.polygon([(side / 2 + a * side / 34, side * 0.46 + b * side / 34) for a, b in zip(x, y, strict=True)], fill=255)
+    x, y = side / 2 + x * side / 34, side * 0.46 + y * side / 34
+    canvas.polygon(list(zip(x, y, strict=True)), fill=255)
 
 
 def _drop(canvas: ImageDraw.ImageDraw, side: int) -> None:
     t = np.linspace(0, 2 * np.pi, 200)
     x, y = np.sin(t) * np.sin(t / 2) ** 1.5, -np.cos(t)
-    canvas.polygon([(side / 2 + a * side * 0.42, side / 2 - b * side * 0.49) for a, b in zip(x, y, strict=True)], fill=255)
+    x, y = side / 2 + x * side * 0.42, side / 2 - y * side * 0.49
+    canvas.polygon(list(zip(x, y, strict=True)), fill=255)
 
 
 SHAPES: dict[str, Callable[[ImageDraw.ImageDraw, int], None]] = {
@@ -141,7 +166,9 @@ SHAPES: dict[str, Callable[[ImageDraw.ImageDraw, int], None]] = {
     "ellipse": lambda canvas, side: canvas.ellipse((0, side * 0.25, side - 1, side * 0.75), fill=255),
     "square": lambda canvas, side: canvas.rectangle((0, 0, side, side), fill=255),
     "bar": lambda canvas, side: canvas.rectangle((0, side * 0.38, side, side * 0.62), fill=255),
-    "pill": lambda canvas, side: canvas.rounded_rectangle((0, side * 0.3, side, side * 0.7), side * 0.2, fill=255),
+    "pill": lambda canvas, side: canvas.rounded_rectangle(
+        (0, side * 0.3, side, side * 0.7), side * 0.2, fill=255
+    ),
     "triangle": _regular(3),
     "right triangle": lambda canvas, side: canvas.polygon([(0, 0), (0, side), (side, side)], fill=255),
     "diamond": _regular(4),
@@ -165,7 +192,7 @@ def waves(side: int) -> Made:
     for index in range(40):
         random = np.random.default_rng([2, index])
         large = side * OVER
-        y, x = np.mgrid[0:1 : large * 1j, 0:1 : large * 1j]
+        y, x = np.mgrid[0 : 1 : large * 1j, 0 : 1 : large * 1j]
         turns, phase = random.uniform(0.6, 2.2), random.uniform(0, 6)
         middle = 0.5 + random.uniform(0.08, 0.22) * np.sin(2 * np.pi * turns * x + phase)
         thick = random.uniform(0.08, 0.2) * np.sqrt(np.clip(np.sin(np.pi * x), 0, 1)) + 1e-4
@@ -192,8 +219,12 @@ def letters(side: int) -> Made:
         ImageDraw.Draw(mask).text((side, side // 2), text, fill=255, font=font)
         for colour in (COLOURS[6], COLOURS[number % 6]):
             pixels = np.broadcast_to(np.array(colour, np.float32), (*mask.size, 3))
-            code = "%02x%02x%02x" % colour
-            yield f"{text}-{code}", {"name": f"letter {text} {style} {code}", **own}, _finish(pixels, mask, side)
+            code = "{:02x}{:02x}{:02x}".format(*colour)
+            yield (
+                f"{text}-{code}",
+                {"name": f"letter {text} {style} {code}", **own},
+                _finish(pixels, mask, side),
+            )
 
 
 SETS: dict[str, tuple[str, Callable[[int], Made]]] = {
