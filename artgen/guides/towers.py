@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from timm.models import register_model
+from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
 WIDTHS = (64, 160, 320)
@@ -69,6 +70,36 @@ class DoodleResNet(nn.Module):
     def forward_features(self, image: Tensor) -> Tensor:
         """Return the last map [N, 320, H/16, W/16]."""
         return self.stages(self.stem(image))
+
+    def forward_intermediates(
+        self,
+        x: Tensor,
+        indices: int | list[int] | None = None,
+        norm: bool = False,
+        stop_early: bool = False,
+        output_fmt: str = "NCHW",
+        intermediates_only: bool = False,
+    ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
+        """Return the maps after the stem and each stage, as timm's towers do.
+
+        Args:
+            x: [N, 3, H, W] pictures.
+            indices: which of the maps, the last so many if a number, all if None.
+            norm: without effect, there is no final norm.
+            stop_early: leave out what comes after the last map asked for.
+            output_fmt: "NCHW" only.
+            intermediates_only: leave out the last map itself.
+        """
+        assert output_fmt == "NCHW"
+        taken, deepest = feature_take_indices(1 + len(self.stages), indices)
+        maps = []
+        for index, part in enumerate([self.stem, *self.stages]):
+            if stop_early and index > deepest:
+                break
+            x = part(x)
+            if index in taken:
+                maps.append(x)
+        return maps if intermediates_only else (x, maps)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the map, or its mean through the classifier."""
