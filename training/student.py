@@ -4,6 +4,7 @@
 
 Everything random follows from the step's number, and a checkpoint is written every CHECKPOINT steps;
 run the same command after a kill and the training goes on as if nothing had happened.
+Run on a busy machine with OMP_WAIT_POLICY=PASSIVE.
 One step looks at a batch twice: with random noise, whose gradient gives the attack, then attacked
 (single-step L2, Wong et al. 2020); both passes teach the weights, so the attack costs nothing extra.
 """
@@ -18,7 +19,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
-from training import batches, common, export, losses, model, shards, teacher
+from training import batches, common, export, halves, losses, model, shards, teacher
 
 CHECKPOINT = 100
 BANK_EVERY = 25
@@ -66,11 +67,17 @@ class Student:
         text = work.folder("teacher") / "text.safetensors"
         self.clip.load_state_dict(load_file(text), strict=False)
         self.clip.visual.to(memory_format=torch.channels_last)
-        image = [p for k, p in self.clip.named_parameters() if k.startswith("visual.")]
-        words = [
-            p for k, p in self.clip.named_parameters() if not k.startswith("visual.") and p.requires_grad
+        self.towers = [self.clip.visual, halves.twin(self.clip.visual)]
+        self.helper = helper(self.clip.visual.trunk.num_features)
+        trained = [(k, p) for k, p in self.clip.named_parameters() if p.requires_grad]
+        self.image_weights = [p for k, p in trained if k.startswith("visual.")] + list(
+            self.helper.parameters()
+        )
+        self.text_weights = [p for k, p in trained if not k.startswith("visual.")]
+        groups = [
+            {"params": self.image_weights, "share": 1.0},
+            {"params": self.text_weights, "share": plan.text_share},
         ]
-        groups = [{"params": image, "share": 1.0}, {"params": words, "share": plan.text_share}]
         self.optimiser = torch.optim.AdamW(
             groups, lr=1e-3, weight_decay=plan.weight_decay, betas=(0.9, 0.98), fused=True
         )
@@ -97,6 +104,7 @@ class Student:
         """Write the checkpoint."""
         tensors = {f"model.{k}": v for k, v in self._moving().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        tensors |= {f"helper.{k}": v for k, v in self.helper.state_dict().items()}
         for i, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{i}.{k}": v for k, v in state.items()}
         common.save_tensors(
@@ -113,6 +121,7 @@ class Student:
             {k[6:]: v for k, v in tensors.items() if k.startswith("model.")}, strict=False
         )
         self.average = {k[8:]: v for k, v in tensors.items() if k.startswith("average.")}
+        self.helper.load_state_dict({k[7:]: v for k, v in tensors.items() if k.startswith("helper.")})
         described = self.optimiser.state_dict()
         for key, value in tensors.items():
             if key.startswith("adam."):
@@ -124,17 +133,32 @@ class Student:
     @torch.no_grad()
     def refresh(self, names: list[str]) -> None:
         """Encode all names: the bank that single objects are told apart with."""
-        self.bank = model.encode_tokens(self.clip, model.tokens(names))
+        self.bank = torch.cat(self.encode_texts(model.tokens(names)))
 
-    def embed(self, images: Tensor) -> Tensor:
-        """Return unit embeddings [N, D] of images in 0..1."""
-        with torch.autocast("cpu", torch.bfloat16):
-            image = self.clip.encode_image(model.normalised(images))
-        return F.normalize(image.float(), dim=1)
+    def encode_texts(self, tokens: Tensor) -> list[Tensor]:
+        """Return unit embeddings of both halves of the tokens."""
+        learning = torch.is_grad_enabled()
 
-    def loss(self, images: Tensor, text: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
-        """Return the loss of a batch and what is worth logging."""
-        image = self.embed(images)
+        def half(_: int, part: Tensor) -> Tensor:
+            with torch.set_grad_enabled(learning):
+                return model.encode_tokens(self.clip, part)
+
+        return halves.both(half, tokens.chunk(2))
+
+    def embed(self, images: list[Tensor]) -> list[Tensor]:
+        """Return unit embeddings [N/2, D] and reduced features [N/2, 256], joined, of both halves."""
+
+        def half(i: int, part: Tensor) -> Tensor:
+            with torch.autocast("cpu", torch.bfloat16):
+                places = self.towers[i].trunk(model.normalised(part))
+                image, features = self.towers[i].head(places), self.helper(places.mean((2, 3)))
+            return torch.cat([F.normalize(image.float(), dim=1), F.normalize(features.float(), dim=1)], 1)
+
+        return halves.both(half, images)
+
+    def loss(self, image: Tensor, text: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        """Return the loss of what `embed` gave [N, D + 256] and captions [2N, D], and figures for the log."""
+        image, features = image.split((text.shape[1], image.shape[1] - text.shape[1]), 1)
         contrast, right = losses.contrastive(image, text, self.clip.logit_scale, batch["tokens"])
         single = batch["kind"] == 0
         distance = losses.distillation(image, batch["targets"].float())
@@ -142,58 +166,96 @@ class Student:
         logits = 30.0 * image[single] @ self.bank.T
         names = batch["name"][single].long()
         naming = F.cross_entropy(logits, names)
-        figures = {"cosine": 1 - distance.mean().item(), "true>false": right}
+        likeness = losses.distillation(features, batch["features"].float()).mean()
+        figures = {
+            "cosine": 1 - distance[single].mean().item(),
+            "features": 1 - likeness.item(),
+            "true>false": right,
+        }
         figures["top1"] = (logits.argmax(1) == names).float().mean().item()
-        return 0.5 * contrast + 0.25 * naming + (weight * distance).mean(), figures
+        return 0.5 * contrast + 0.25 * naming + (weight * distance).mean() + 4 * likeness, figures
+
+    def look(self, images: Tensor, text: Tensor, batch: dict[str, Tensor], attack: bool):
+        """Look once at images [N, 3, 64, 64]: add half the loss's gradients to the weights and to `text`.
+
+        Returns the gradient to the images (None unless `attack`), the loss and figures.
+        """
+        parts = [part.detach().requires_grad_(attack) for part in images.chunk(2)]
+        seen = self.embed(parts)
+        image = torch.cat(seen).detach().requires_grad_()
+        loss, figures = self.loss(image, text, batch)
+        (0.5 * loss).backward()
+        grads, own = halves.slopes(seen, image.grad.chunk(2), self.image_weights, parts if attack else None)
+        accumulate(self.image_weights, grads)
+        slope = torch.cat([grad[0] for grad in own]) if attack else None
+        return slope, {"loss": loss.item()} | figures
 
     def train_step(self, batch: dict[str, Tensor], generator: torch.Generator) -> dict[str, float]:
         """Look at a batch twice, noisy and attacked; step; return figures of the attacked look."""
-        both = torch.cat([batch["tokens"], batch["false_tokens"]]).long()
-        text = model.encode_tokens(self.clip, both)
-        leaf = text.detach().requires_grad_()
-        reach = self.plan.reach(self.step) * (
-            0.25 + 0.75 * torch.rand(len(batch["name"]), generator=generator)
-        )
+        count = len(batch["name"])
+        encoded = self.encode_texts(torch.cat([batch["tokens"], batch["false_tokens"]]).long())
+        text = torch.cat(encoded).detach().requires_grad_()
+        reach = self.plan.reach(self.step) * (0.25 + 0.75 * torch.rand(count, generator=generator))
         noise = batches.scaled(torch.randn(batch["images"].shape, generator=generator), 0.6 * reach)
-        images = (batch["images"] + noise).requires_grad_()
-        first, _ = self.loss(images, leaf, batch)
-        (0.5 * first).backward()
-        attack = batches.within(noise + batches.scaled(images.grad, reach), reach)
-        second, figures = self.loss((batch["images"] + attack).detach(), leaf, batch)
-        (0.5 * second).backward()
-        text.backward(leaf.grad)
+        slope, _ = self.look(batch["images"] + noise, text, batch, attack=True)
+        attack = batches.within(noise + batches.scaled(slope, reach), reach)
+        _, figures = self.look(batch["images"] + attack, text, batch, attack=False)
+        grads, _ = halves.slopes(encoded, text.grad.chunk(2), self.text_weights)
+        accumulate(self.text_weights, grads)
         for group in self.optimiser.param_groups:
             group["lr"] = self.plan.rate(self.step) * group["share"]
-        torch.nn.utils.clip_grad_norm_([p for g in self.optimiser.param_groups for p in g["params"]], 5.0)
+        torch.nn.utils.clip_grad_norm_([*self.image_weights, *self.text_weights], 5.0)
         self.optimiser.step()
         self.optimiser.zero_grad()
         self.clip.logit_scale.data.clamp_(max=4.0)
         self.step += 1
         self.follow()
-        return {"loss": second.item()} | figures
+        return figures
 
 
-def gathered(parts: list[dict[str, Tensor]], head) -> dict[str, Tensor]:
-    """Join shards, with the teacher's embeddings as `targets` in place of the features."""
+def accumulate(weights: list[Tensor], grads: list[Tensor | None]) -> None:
+    """Add gradients to `.grad`."""
+    for weight, grad in zip(weights, grads, strict=True):
+        if grad is not None:
+            weight.grad = grad if weight.grad is None else weight.grad + grad
+
+
+def helper(width: int) -> torch.nn.Linear:
+    """Return the layer that guesses the teacher's reduced features from the mean map; not shipped."""
+    layer = torch.nn.Linear(width, 256)
+    torch.nn.init.trunc_normal_(layer.weight, std=width**-0.5, generator=common.generator("helper"))
+    torch.nn.init.zeros_(layer.bias)
+    return layer
+
+
+def gathered(parts: list[dict[str, Tensor]], head, principal: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Join shards, with the teacher's embeddings as `targets` and its features reduced to unit length."""
     data = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+    targets, features = [], []
     with torch.inference_mode():
-        targets = torch.cat([head(part.float()) for part in data.pop("features").split(4096)])
-    return data | {"targets": targets.clone()}
+        for part in data["features"].split(4096):
+            targets.append(head(part.float()))
+            features.append(F.normalize((part.float() - principal["mean"]) @ principal["axes"], dim=1).half())
+    return data | {"targets": torch.cat(targets).clone(), "features": torch.cat(features).clone()}
 
 
 def run(work: common.Work, plan: Plan, smoke: bool, until: int) -> Student:
     """Train from the last checkpoint to step `until`."""
+    torch.backends.cuda.enable_flash_sdp(False)  # also the CPU's: its backward is slow for 16 tokens
     student = Student(work, plan)
     student.load()
     maker = shards.Maker(work, teacher.backbone_of(work, smoke), size=plan.shard_size)
     head = teacher.load_head(work, len(maker.vocabulary.names))
+    principal = load_file(work.folder("teacher") / "principal.safetensors")
     names = [f"a {name}" for name in maker.vocabulary.names]
     data, held = None, range(0)
     start, first = time.monotonic(), student.step
     while student.step < until:
         if plan.shards_at(student.step) != held:
             held = plan.shards_at(student.step)
-            data = gathered([shards.shard_at(k, work, maker) for k in held], head)
+            torch.set_num_threads(2)
+            data = gathered([shards.shard_at(k, work, maker) for k in held], head, principal)
+            torch.set_num_threads(1)
         if student.bank is None or student.step % BANK_EVERY == 0:
             student.refresh(names)
         generator = common.generator("step", student.step)
@@ -217,7 +279,7 @@ def main() -> None:
     arguments.add_argument("--steps", type=int, default=6000, help="the schedule's length")
     arguments.add_argument("--until", type=int, help="stop here (default: the schedule's end)")
     options = arguments.parse_args()
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(1)  # two halves, one thread each
     plan = Plan(steps=options.steps)
     if options.smoke:
         plan = Plan(steps=options.steps, batch=16, shard_size=64, steps_per_shard=2, first_shards=2)

@@ -50,27 +50,23 @@ class Head(nn.Module):
     The colour of the object is kept readable in the same 256 numbers.
     """
 
-    def __init__(self, names: int, width: int = 512, out: int = 256):
+    def __init__(self, names: int, out: int = 256):
         super().__init__()
-        self.norm = nn.LayerNorm(1280)
-        self.first, self.second, self.skip = (
-            nn.Linear(1280, width),
-            nn.Linear(width, out),
-            nn.Linear(1280, out),
-        )
-        self.prototypes = nn.Parameter(torch.randn(names, out) / out**0.5)
+        generator = common.generator("head")
+        self.norm, self.linear = nn.LayerNorm(1280), nn.Linear(1280, out)
+        nn.init.trunc_normal_(self.linear.weight, std=1280**-0.5, generator=generator)
+        self.prototypes = nn.Parameter(torch.randn(names, out, generator=generator) / out**0.5)
         self.colours = nn.Linear(out, 12)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map [N, 1280] to unit embeddings [N, 256]."""
-        features = F.dropout(self.norm(features), 0.2, self.training)
-        return F.normalize(self.second(F.gelu(self.first(features))) + self.skip(features), dim=1)
+        return F.normalize(self.linear(F.dropout(self.norm(features), 0.3, self.training)), dim=1)
 
     def loss(self, features: Tensor, name: Tensor, colour: Tensor) -> tuple[Tensor, float]:
         """Return the cross-entropy of names and colours, and the share of names that are right."""
         embedding = self(features)
-        logits = 20 * embedding @ F.normalize(self.prototypes, dim=1).T
-        told = F.cross_entropy(logits, name, label_smoothing=0.05) + 0.3 * F.cross_entropy(
+        logits = 16 * embedding @ F.normalize(self.prototypes, dim=1).T
+        told = F.cross_entropy(logits, name, label_smoothing=0.1) + 0.3 * F.cross_entropy(
             10 * self.colours(embedding), colour + 1
         )
         return told, (logits.argmax(1) == name).float().mean().item()
@@ -151,6 +147,16 @@ def train_text(clip, head: Head, data: dict[str, Tensor], steps: int) -> None:
     optimise(parameters, steps, 1e-3, loss_of, "text")
 
 
+def principal(features: Tensor, width: int = 256) -> dict[str, Tensor]:
+    """Return `mean` [1280] and `axes` [1280, width] that reduce features to half-whitened components."""
+    some = features[::2].float()
+    mean = some.mean(0)
+    covariance = (some - mean).T @ (some - mean) / len(some)
+    values, vectors = torch.linalg.eigh(covariance.double())
+    axes = vectors[:, -width:] * values[-width:].clamp_min(1e-6) ** -0.25
+    return {"mean": mean, "axes": axes.float().contiguous()}
+
+
 def load_head(work: common.Work, names: int) -> Head:
     """Return the trained head."""
     head = Head(names).eval()
@@ -172,6 +178,7 @@ def main() -> None:
     clip, head = model.build(common.generator("teacher")), Head(names)
     start_text(clip, work)
     folder = work.folder("teacher")
+    common.save_tensors(principal(data["features"]), folder / "principal.safetensors")
     if (folder / "head.safetensors").exists():
         head = load_head(work, names)
     else:
