@@ -14,6 +14,7 @@ ones hexagons, whole ones diamonds; teeth without the shift are stitches.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -128,15 +129,16 @@ def outline(lattice: Lattice, row: int, column: int, grid: Size) -> list[tuple[i
     Neighbours share their corners, so that edges between them match exactly. A cell
     that is not in the picture has an outline without area.
     """
+    corners: Iterable[tuple[float, float]]
     corners = _triangle(row, column) if lattice.triangles else _hexagon(lattice, row, column, grid)
     return [(_cut(x, grid.width), _cut(y, grid.height)) for x, y in corners]
 
 
-def _cut(place: float, limit: int) -> int:
+def _cut(place: int | float, limit: int) -> int:
     return round(UNITS * min(max(place, 0), limit))
 
 
-def _triangle(row: int, column: int) -> list[tuple[float, float]]:
+def _triangle(row: int, column: int) -> list[tuple[int, int]]:
     if (row + column) % 2 == 0:
         return [(column, row), (column + 1, row + 1), (column - 1, row + 1)]
     return [(column - 1, row), (column + 1, row), (column, row + 1)]

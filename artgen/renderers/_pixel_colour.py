@@ -9,7 +9,7 @@ from torch import Tensor
 from artgen.palettes import nearest_colours
 
 Cells = Float[Tensor, "population channels rows columns"]
-Palettes = Float[Tensor, "population colours 3"]
+Palettes = Float[Tensor, "palettes colours 3"]
 
 BAYER_SIDE = 8
 """Side of the threshold matrix in cells."""
@@ -45,7 +45,7 @@ def to_binary(alpha: Cells) -> Cells:
 
 
 @torch.no_grad()
-def spacing(palettes: Palettes) -> Float[Tensor, " population"]:
+def spacing(palettes: Palettes) -> Float[Tensor, " palettes"]:
     """Return the mean distance from a colour to its nearest neighbour, per channel."""
     if palettes.shape[1] == 1:
         return palettes.new_zeros(len(palettes))
