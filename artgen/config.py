@@ -34,6 +34,19 @@ def parse_size(value: Any) -> Any:
     return value
 
 
+def written_size(text: str) -> Size:
+    """Read `"640x480"` from the command line.
+
+    Raises:
+        UsageError: not a size, or too large.
+    """
+    try:
+        size: Size = parse_size(text)
+    except ValueError as error:
+        raise UsageError(f"--size: {error}") from None
+    return size
+
+
 def parse_aspect(value: Any) -> Any:
     """Read `"3:2"` (width:height) as a number."""
     if isinstance(value, str) and ":" in value:
@@ -131,12 +144,22 @@ class RunConfig(_Options):
     size: WrittenSize | None = Field(None, description="size of image.png, WxH; default long side 1024")
     aspect: Aspect | None = Field(None, description="width:height of the picture")
     background: str = Field("white", description="colour behind the picture: a name or #rrggbb")
+    transparent: bool = Field(False, description="keep the exported picture's alpha; painted to look right on anything")
+    clear: float = Field(0.4, ge=0, lt=1, description="with transparent: part of the picture that should be clear")
+    wrap: bool = Field(False, description="views may cross the edges, so that the picture tiles without a seam")
+    palette: str | None = Field(
+        None, description="colours divided by commas, a .gpl, .hex or .pal file, or a name (artgen palettes)"
+    )
     cutouts: CutoutOptions = CutoutOptions()
     optimiser: OptimiserOptions = OptimiserOptions()
     evolution: EvolutionOptions = EvolutionOptions()
     losses: dict[str, float] = Field({}, description="weight of each additional loss")
     init: str | None = Field(None, description="picture or SVG to start from")
     target: str | None = Field(None, description="picture to fit")
+    style: str | None = Field(None, description="picture whose style is wanted")
+    mask: str | None = Field(
+        None, description="picture: what is white in it changes, what is black stays as in init, target or background"
+    )
     snapshots: SnapshotOptions = SnapshotOptions()
     timelapse: TimelapseOptions = TimelapseOptions()
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="the guides' number format")
@@ -145,8 +168,8 @@ class RunConfig(_Options):
 
     @model_validator(mode="after")
     def _has_a_goal(self) -> RunConfig:
-        if not self.prompts and self.target is None:
-            raise ValueError('nothing to paint: give a prompt ("a blue rabbit") or --target FILE')
+        if not self.prompts and self.target is None and self.style is None:
+            raise ValueError('nothing to paint: give a prompt ("a blue rabbit"), --target FILE or --style FILE')
         if self.canvas is not None and self.aspect is not None:
             raise ValueError("canvas and aspect contradict each other; give one of them")
         grammar.parse_all(self.prompts)
@@ -180,8 +203,9 @@ class RunConfig(_Options):
         pictures = [term.content for term in grammar.parse_all(self.prompts) if term.is_image]
         weights = [guide.partition("=")[2].partition("@")[0] for guide in self.guides if "=" in guide]
         options = [value for value in self.options.values() if isinstance(value, str) and _looks_like_path(value)]
-        named = [path for path in (self.init, self.target) if path is not None]
-        return [*named, *pictures, *weights, *options]
+        named = [path for path in (self.init, self.target, self.style, self.mask) if path is not None]
+        colours = [self.palette] if self.palette is not None and _looks_like_path(self.palette) else []
+        return [*named, *colours, *pictures, *weights, *options]
 
     @classmethod
     def from_text(cls, text: str) -> RunConfig:

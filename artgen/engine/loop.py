@@ -13,6 +13,7 @@ from torch import Tensor
 from artgen.config import OptimiserOptions
 from artgen.engine.events import Listener, Notice, Stepped
 from artgen.engine.evolution import Evolution
+from artgen.engine.ground import Ground
 from artgen.engine.memory import is_out_of_memory, memory_reported
 from artgen.engine.optimiser import (
     carry_elements,
@@ -26,7 +27,7 @@ from artgen.engine.randomness import Streams
 from artgen.errors import RunError
 from artgen.guides.objective import Judgement, Objective
 from artgen.renderers.base import Feedback, Renderer
-from artgen.types import Canvas, Image, Size
+from artgen.types import Image, Size
 
 SMOOTHING = 0.9
 """How much of the smoothed losses stays at each step; a single step's are noisy."""
@@ -70,20 +71,15 @@ class Stage:
         renderer: makes the pictures.
         objective: judges them.
         canvas: size that is optimised.
-        background: [3, 1, 1] or [3, H, W], behind transparent parts.
+        ground: what is behind and around the picture.
         optimiser: rates, schedule, clipping, patience.
     """
 
     renderer: Renderer
     objective: Objective
     canvas: Size
-    background: Tensor
+    ground: Ground
     optimiser: OptimiserOptions
-
-
-def on_background(canvas: Canvas, background: Tensor) -> Image:
-    """Return [P, 3, H, W]: premultiplied RGBA put on a [3, 1, 1] or [3, H, W] background."""
-    return canvas[:, :3] + (1 - canvas[:, 3:]) * background
 
 
 def optimise(
@@ -133,12 +129,18 @@ def _step(stage: Stage, state: LoopState, progress: float, listen: Listener) -> 
     _advance(stage, state, progress)
     set_rates(state.optimiser, stage.optimiser, progress)
     with memory_reported("use a smaller --canvas or --population"):
-        image = on_background(renderer(stage.canvas), stage.background)
+        canvas = renderer(stage.canvas)
+        image = stage.ground.judged(canvas, state.streams.views(len(canvas)))
     judgement = _judge(stage, state, image, listen)
+    outcome = [image]
+    if stage.ground.transparent:
+        excess = stage.ground.opacity_excess(canvas)
+        judgement = judgement.with_term("opacity", excess.detach())
+        outcome.append(excess)
     _check_finite("loss", state.step, [judgement.losses, judgement.gradient])
     state.optimiser.zero_grad(set_to_none=True)
     with memory_reported("use a smaller --canvas or --population"):
-        image.backward(judgement.gradient)
+        torch.autograd.backward(outcome, [judgement.gradient, *map(torch.ones_like, outcome[1:])])
     _check_finite(
         "gradient", state.step, [each.grad for each in renderer.parameters() if each.grad is not None]
     )

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 from artgen.config import RunConfig
-from artgen.engine.checkpoint import load_checkpoint, save_checkpoint
+from artgen.engine.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from artgen.engine.events import Event, Finished, Listener, Notice, Started, Stepped, ignore
 from artgen.engine.evolution import Evolution, initial_search
 from artgen.engine.folder import clear_outputs, make_folder, write_atomically
-from artgen.engine.loop import LoopState, on_background, optimise
+from artgen.engine.loop import LoopState, optimise
 from artgen.engine.metrics import Metrics
 from artgen.engine.optimiser import make_optimiser
 from artgen.engine.randomness import Streams
@@ -23,11 +23,9 @@ from artgen.engine.report import Outcome, RunResult, write_report
 from artgen.engine.saving import Facts, capture, restore
 from artgen.engine.setup import Workshop, make_workshop, start_candidates
 from artgen.errors import RunError
-from artgen.export.pictures import finished_picture, write_pictures
+from artgen.export.pictures import finished_picture, write_level, write_pictures
 from artgen.export.timelapse import Timelapse
 from artgen.types import Image
-
-CHECKPOINT = "checkpoint.safetensors"
 
 
 def paint(
@@ -142,8 +140,17 @@ class _Run:
         if isinstance(event, Stepped):
             self.metrics.note(event)
             self.timelapse.note(event.step, self._progress, event.progress, self._frame)
+            self._note_level(self._progress, event.progress)
             self._progress = event.progress
         self._listener(event)
+
+    def _note_level(self, before: float, now: float) -> None:
+        """Write a picture where a level of a growing renderer ends."""
+        levels = self.workshop.stage.renderer.levels
+        ended = min(int(now * len(levels) + 1e-9), len(levels))
+        if len(levels) > 1 and ended > int(before * len(levels) + 1e-9):
+            index = _best_first(self.state)[0]
+            write_level(self.folder, self.workshop, self.config, index, levels[ended - 1])
 
     def _frame(self, side: int) -> Image:
         """Return the best candidate of this moment, with the film's longer side."""
@@ -222,7 +229,7 @@ def _search(workshop: Workshop, config: RunConfig, streams: Streams) -> None:
         views = [
             torch.Generator().manual_seed(shared["search"].initial_seed()) for _ in range(config.population)
         ]
-        return stage.objective(on_background(renderer(stage.canvas), stage.background), views).losses
+        return stage.objective(stage.ground.opaque(renderer(stage.canvas)), views).losses
 
     initial_search(stage.renderer, evaluate, config.evolution.search, streams["init"])
 

@@ -10,17 +10,20 @@ import torch
 
 from artgen import prompts as grammar
 from artgen.config import RunConfig, options_from
+from artgen.engine.ground import make_ground
 from artgen.engine.loop import Stage
-from artgen.engine.memory import check_canvas
+from artgen.engine.memory import check_canvas, check_export
+from artgen.engine.start import start_from_run
 from artgen.errors import UsageError
 from artgen.guides.base import Guide, load_guide, parse_guide
 from artgen.guides.objective import Judge, Objective, make_goals
 from artgen.guides.precision import choose_precision
-from artgen.images import parse_colour, read_opaque
+from artgen.images import read_opaque
 from artgen.losses.base import Loss, LossContext, losses
+from artgen.palettes import load_palette
 from artgen.prompts import Term
 from artgen.renderers.base import Renderer, RendererOptions, renderers
-from artgen.types import WHOLE, Image, Region, Size
+from artgen.types import WHOLE, Image, Size
 
 SMALLEST_CANVAS = 128
 """Shortest default for the canvas's longer side, in pixels."""
@@ -28,6 +31,10 @@ EXPORT_SIDE = 1024
 """Default for the longer side of the exported picture, in pixels."""
 DEFAULT_CONTRAST = 0.5
 """Part of the softmax against a guide's own names, when it has some."""
+STYLE_WEIGHT = 0.5
+"""Weight of the loss `style` when a style picture is given."""
+PALETTE_WEIGHT = 20.0
+"""Weight of the loss `palette` when a palette is given to a renderer that has none itself."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,7 @@ def make_workshop(config: RunConfig, formats: Mapping[str, str] | None = None) -
         InputError: a file of no use.
     """
     device = pick_device(config.device)
-    kind = renderers.get(config.renderer)
-    options = options_from(kind.Options, config.options, f"renderer {config.renderer}")
+    options = renderer_options(config)
     terms = grammar.parse_all(config.prompts)
     regions = list(dict.fromkeys(term.region for term in terms)) or [WHOLE]
     pictures = {term.content: read_opaque(term.content).to(device) for term in terms if term.is_image}
@@ -68,8 +74,10 @@ def make_workshop(config: RunConfig, formats: Mapping[str, str] | None = None) -
     needs_guides = bool(terms) or any(getattr(loss, "needs_guide", False) for loss, _ in weighted.values())
     specs = [parse_guide(text) for text in config.guides] if needs_guides else []
     loaded = [load_guide(spec.label, device) for spec in specs]
-    renderer = _make_renderer(kind, options, config, loaded)
+    renderer = build_renderer(config, config.canvas or _default_canvas(options, config, loaded))
+    size = export_size(config, renderer.canvas)
     check_canvas(config.population, renderer.canvas, device)
+    check_export(size)
     views = config.population * len(regions) * config.cutouts.count
     for guide in loaded:
         wanted = (formats or {}).get(guide.name, config.precision)
@@ -78,12 +86,15 @@ def make_workshop(config: RunConfig, formats: Mapping[str, str] | None = None) -
         Judge(guide, spec.weight, make_goals(guide, terms, config.templates, regions, pictures))
         for guide, spec in zip(loaded, specs, strict=True)
     ]
-    context = LossContext(renderer, loaded, _reference_pictures(config, device))
+    ground = make_ground(config, device)
+    palette = load_palette(config.palette).colours if config.palette is not None else None
+    context = LossContext(renderer, loaded, _reference_pictures(config, device), palette, ground.colour)
     contrast = config.contrast if config.contrast is not None else DEFAULT_CONTRAST
-    objective = Objective(judges, regions, config.cutouts, config.distance, contrast, weighted, context)
-    background = parse_colour(config.background).view(3, 1, 1).to(device)
-    stage = Stage(renderer, objective, renderer.canvas, background, config.optimiser)
-    return Workshop(stage, loaded, export_size(config, renderer.canvas), device)
+    objective = Objective(
+        judges, regions, config.cutouts, config.distance, contrast, weighted, context, config.wrap
+    )
+    stage = Stage(renderer, objective, renderer.canvas, ground, config.optimiser)
+    return Workshop(stage, loaded, size, device)
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -112,21 +123,42 @@ def export_size(config: RunConfig, canvas: Size) -> Size:
     return Size(max(1, round(canvas.height * factor)), max(1, round(canvas.width * factor)))
 
 
-def _make_renderer(
-    kind: type[Renderer], options: RendererOptions, config: RunConfig, loaded: Sequence[Guide]
-) -> Renderer:
+def renderer_options(config: RunConfig) -> RendererOptions:
+    """Return the renderer's own options, the run's palette among them if it takes one.
+
+    Raises:
+        UsageError: no such renderer, or options it has not.
+    """
+    kind = renderers.get(config.renderer)
+    shared = {"palette": config.palette} if _takes_palette(config) else {}
+    return options_from(kind.Options, shared | config.options, f"renderer {config.renderer}")
+
+
+def _takes_palette(config: RunConfig) -> bool:
+    return config.palette is not None and "palette" in renderers.get(config.renderer).Options.model_fields
+
+
+def build_renderer(config: RunConfig, canvas: Size) -> Renderer:
+    """Return the renderer that a configuration describes, without parameters yet."""
+    renderer = renderers.get(config.renderer)(renderer_options(config), canvas)
+    renderer.transparent = config.transparent
+    return renderer
+
+
+def _default_canvas(options: RendererOptions, config: RunConfig, loaded: Sequence[Guide]) -> Size:
     side = max([SMALLEST_CANVAS, *(max(guide.image_size) for guide in loaded)])
-    canvas = config.canvas or kind.default_canvas(options, config.aspect or _natural_aspect(config), side)
-    return kind(options, canvas)
+    aspect = config.aspect or _natural_aspect(config)
+    return renderers.get(config.renderer).default_canvas(options, aspect, side)
 
 
 def _natural_aspect(config: RunConfig) -> float:
     """Return the width / height of the exported size, else of the target or the start, else 1."""
     if config.size is not None:
         return config.size.width / config.size.height
-    for path in (config.target, config.init):
+    for path in (config.target, config.init, config.mask):
         if path is not None and not path.lower().endswith(".svg"):
-            height, width = read_opaque(path).shape[-2:]
+            picture = Path(path) / "image.png" if Path(path).is_dir() else path
+            height, width = read_opaque(picture).shape[-2:]
             return width / height
     return 1.0
 
@@ -135,11 +167,16 @@ def _weighted_losses(config: RunConfig) -> dict[str, tuple[Loss, float]]:
     weights = dict(config.losses)
     if config.target is not None:
         weights.setdefault("target", 10.0 if config.prompts else 1.0)
+    if config.style is not None:
+        weights.setdefault("style", STYLE_WEIGHT)
+    if config.palette is not None and not _takes_palette(config):
+        weights.setdefault("palette", PALETTE_WEIGHT)
     return {name: (losses.get(name), weight) for name, weight in weights.items() if weight}
 
 
 def _reference_pictures(config: RunConfig, device: torch.device) -> dict[str, Image]:
-    return {"target": read_opaque(config.target).to(device)} if config.target is not None else {}
+    named = {"target": config.target, "style": config.style}
+    return {role: read_opaque(path).to(device) for role, path in named.items() if path is not None}
 
 
 def start_candidates(workshop: Workshop, config: RunConfig, generator: torch.Generator) -> None:
@@ -153,6 +190,8 @@ def start_candidates(workshop: Workshop, config: RunConfig, generator: torch.Gen
     renderer.init(config.population, generator)
     if config.init is not None:
         path = Path(config.init)
-        source = path if path.suffix.lower() == ".svg" else read_opaque(path)
-        renderer.init_from(source, generator)
+        if path.is_dir():
+            start_from_run(renderer, path, generator)
+        else:
+            renderer.init_from(path if path.suffix.lower() == ".svg" else read_opaque(path), generator)
     renderer.to(workshop.device)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from artgen.config import RunConfig
 from artgen.engine.folder import write_atomically
-from artgen.engine.loop import on_background
 from artgen.engine.setup import Workshop
 from artgen.export.png import render_picture, write_png
 from artgen.types import Image, Size
@@ -29,7 +28,7 @@ def write_pictures(folder: Path, workshop: Workshop, config: RunConfig, order: S
     for rank, index in enumerate(order):
         single = workshop.stage.renderer.candidate(index)
         path = folder / (f"candidate-{rank + 1}.png" if rank else "image.png")
-        picture = on_background(render_picture(single, workshop.size), workshop.stage.background.cpu())
+        picture = workshop.stage.ground.finished(render_picture(single, workshop.size))
         write_png(path, picture[0], config.to_json())
         written.append(path)
         if rank == 0:
@@ -39,7 +38,17 @@ def write_pictures(folder: Path, workshop: Workshop, config: RunConfig, order: S
     return written
 
 
+def write_level(folder: Path, workshop: Workshop, config: RunConfig, index: int, elements: int) -> None:
+    """Write `level-N.png`, and its vector form, of a candidate that ends a level of N elements."""
+    single = workshop.stage.renderer.candidate(index)
+    picture = workshop.stage.ground.finished(render_picture(single, workshop.size))
+    write_png(folder / f"level-{elements}.png", picture[0], config.to_json())
+    vector = single.to_svg(workshop.size)
+    if vector is not None:
+        write_atomically(folder / f"level-{elements}.svg", vector.encode())
+
+
 def finished_picture(workshop: Workshop, index: int, size: Size) -> Image:
     """Return one candidate on its background, [1, 3, H, W]."""
     single = workshop.stage.renderer.candidate(index)
-    return on_background(render_picture(single, size), workshop.stage.background.cpu())
+    return workshop.stage.ground.opaque(render_picture(single, size))

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from artgen.config import CutoutOptions
-from artgen.types import Image, Region, Size
+from artgen.types import WHOLE, Image, Region, Size
 
 WIDEST_CROP = 4 / 3
 """Largest ratio of a crop's sides; the guide's own picture is (nearly) square."""
@@ -34,6 +34,7 @@ def draw_homographies(
     regions: Sequence[Region],
     canvas: Size,
     generators: Sequence[torch.Generator],
+    wrap: bool = False,
 ) -> Homographies:
     """Draw `options.count` views for each region and candidate.
 
@@ -43,6 +44,8 @@ def draw_homographies(
         canvas: size of the picture, for the aspect ratio of the crops.
         generators: one per candidate, so that a candidate's views do not depend on
             the others.
+        wrap: let views of the whole picture begin anywhere and cross its right and lower
+            edge, as if it were repeated there.
 
     Returns:
         [P, R * V, 3, 3], region by region.
@@ -50,13 +53,13 @@ def draw_homographies(
     views = len(regions) * options.count
     draws = torch.stack([torch.rand(views, _DRAWS, generator=generator) for generator in generators])
     bounds = torch.tensor([list(region) for region in regions]).repeat_interleave(options.count, dim=0)
-    corners = _corners(options, bounds, canvas, draws)
+    corners = _corners(options, bounds, canvas, draws, wrap)
     unit = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]).expand_as(corners)
     flat = get_perspective_transform(unit.reshape(-1, 4, 2), corners.reshape(-1, 4, 2))
     return flat.reshape(len(generators), views, 3, 3)
 
 
-def _corners(options: CutoutOptions, bounds: Tensor, canvas: Size, draws: Tensor) -> Tensor:
+def _corners(options: CutoutOptions, bounds: Tensor, canvas: Size, draws: Tensor, wrap: bool) -> Tensor:
     """Return [P, views, 4, 2] where the views' corners lie, in fractions of the canvas."""
     low, extent = bounds[:, :2], bounds[:, 2:] - bounds[:, :2]
     pixels = extent * torch.tensor([canvas.width, canvas.height])
@@ -64,7 +67,11 @@ def _corners(options: CutoutOptions, bounds: Tensor, canvas: Size, draws: Tensor
     largest = torch.minimum(pixels, longest) / pixels * extent
     scale = options.smallest + (options.largest - options.smallest) * draws[..., 0:1]
     crop = largest * scale
-    start = low + (extent - crop) * draws[..., 1:3]
+    room = extent - crop
+    if wrap:
+        is_whole = (bounds == bounds.new_tensor(WHOLE)).all(dim=-1, keepdim=True)
+        room = torch.where(is_whole, torch.ones_like(room), room)
+    start = low + room * draws[..., 1:3]
     inward = draws[..., 3:11].unflatten(-1, (4, 2)) * options.perspective / 2
     unit = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
     unit = unit + inward * (1 - 2 * unit)
@@ -73,18 +80,24 @@ def _corners(options: CutoutOptions, bounds: Tensor, canvas: Size, draws: Tensor
     return start[..., None, :] + crop[..., None, :] * unit
 
 
-def sample_views(image: Image, homographies: Homographies, side: Size) -> Float[Tensor, "population views 3 h w"]:
+def sample_views(
+    image: Image, homographies: Homographies, side: Size, wrap: bool = False
+) -> Float[Tensor, "population views 3 h w"]:
     """Warp the picture into views.
 
     Args:
         image: [P, 3, H, W] pictures.
         homographies: [P, V, 3, 3] from `draw_homographies`, or a part of its views.
         side: size of a view.
+        wrap: repeat the picture to the right and below, for views that cross its edges.
 
     Returns:
         [P, V, 3, side.height, side.width], bilinear from the mipmap level whose pixels
         are nearest to the view's in size. Outside the canvas its edge is repeated.
     """
+    if wrap:
+        image = image.repeat(1, 1, 2, 2)
+        homographies = torch.tensor([0.5, 0.5, 1.0])[:, None] * homographies
     population, views = homographies.shape[:2]
     canvas = Size(*image.shape[-2:])
     places = _places(homographies.to(image.device), side)

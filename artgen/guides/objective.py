@@ -72,6 +72,10 @@ class Judgement:
     terms: Mapping[str, PerCandidate]
     gradient: Image
 
+    def with_term(self, name: str, figure: PerCandidate) -> Judgement:
+        """Return the judgement with one more figure, of weight 1; the gradient stays."""
+        return Judgement(self.losses + figure, {**self.terms, name: figure}, self.gradient)
+
 
 @dataclass(frozen=True)
 class Judge:
@@ -96,6 +100,7 @@ class Objective:
         contrast: part of the softmax against distractors in a goal's loss, in [0, 1].
         losses: regularisers by name, with their weights.
         context: what the losses may look at.
+        wrap: whether views may cross the picture's edges.
     """
 
     def __init__(
@@ -107,6 +112,7 @@ class Objective:
         contrast: float,
         losses: Mapping[str, tuple[Loss, float]],
         context: LossContext,
+        wrap: bool = False,
     ) -> None:
         self._judges = judges
         self._regions = regions
@@ -115,6 +121,7 @@ class Objective:
         self._contrast = contrast
         self._losses = losses
         self.context = context
+        self._wrap = wrap
         self.views_per_pass = len(regions) * cutouts.count
 
     def __call__(self, image: Image, generators: Sequence[torch.Generator]) -> Judgement:
@@ -143,12 +150,13 @@ class Objective:
             yield loss(leaf, self.context), weight, name
 
     def _prompt_figures(self, leaf: Image, generators: Sequence[torch.Generator]):
-        homographies = draw_homographies(self._cutouts, self._regions, Size(*leaf.shape[-2:]), generators)
+        canvas = Size(*leaf.shape[-2:])
+        homographies = draw_homographies(self._cutouts, self._regions, canvas, generators, self._wrap)
         for judge in self._judges:
             noise = self._noise(judge.guide.image_size, homographies.shape[1], generators)
             for start in range(0, homographies.shape[1], self.views_per_pass):
                 part = slice(start, start + self.views_per_pass)
-                views = sample_views(leaf, homographies[:, part], judge.guide.image_size)
+                views = sample_views(leaf, homographies[:, part], judge.guide.image_size, self._wrap)
                 if noise is not None:
                     views = views + noise[:, part].to(views.device)
                 embedded = judge.guide.encode_image(views.flatten(0, 1)).unflatten(0, views.shape[:2])

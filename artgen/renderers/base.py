@@ -181,6 +181,11 @@ class Renderer(nn.Module, abc.ABC):
         """
         return None
 
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Numbers of elements this run goes through; the end of each is a picture of its own."""
+        return ()
+
     def mutate_(self, parent: int, child: int, generator: torch.Generator) -> None:
         """Replace candidate `child` by a mutated copy of candidate `parent`.
 
