@@ -77,10 +77,12 @@ class CutoutOptions(_Options):
     """How the guide is shown the picture."""
 
     count: int = Field(16, ge=1, le=4096, description="views per region and step")
-    smallest: float = Field(0.7, gt=0.01, le=1, description="smallest crop, as part of the region's side")
+    smallest: float = Field(0.8, gt=0.01, le=1, description="smallest crop, as part of the region's side")
     largest: float = Field(1.0, gt=0.01, le=1, description="largest crop, as part of the region's side")
-    perspective: float = Field(0.15, ge=0, le=0.9, description="strength of the random perspective")
-    flip: float = Field(0.5, ge=0, le=1, description="part of the views that are mirrored")
+    perspective: float = Field(0.1, ge=0, le=0.9, description="strength of the random perspective")
+    flip: float | None = Field(
+        None, ge=0, le=1, description="part of the views that are mirrored; default 0.5, 0 if the words say left or right"
+    )
     noise: float = Field(0.05, ge=0, le=1, description="standard deviation of the noise added to views")
 
     @model_validator(mode="after")

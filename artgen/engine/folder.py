@@ -11,7 +11,15 @@ from pathlib import Path
 
 from artgen.errors import RunError, UsageError
 
-OUTPUTS = ("checkpoint.safetensors", "image.*", "candidate-*.png", "run.json", "metrics.jsonl", "timelapse.*")
+OUTPUTS = (
+    "checkpoint.safetensors",
+    "image.*",
+    "candidate-*.png",
+    "level-*",
+    "run.json",
+    "metrics.jsonl",
+    "timelapse.*",
+)
 """Files that a run writes besides its configuration, by pattern."""
 LONGEST_SLUG = 48
 """Longest part of a folder's name that comes from the prompt, in characters."""

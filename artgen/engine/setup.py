@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,14 @@ from pathlib import Path
 import torch
 
 from artgen import prompts as grammar
-from artgen.config import RunConfig, options_from
+from artgen.config import CutoutOptions, RunConfig, options_from
 from artgen.engine.ground import make_ground
 from artgen.engine.loop import Stage
 from artgen.engine.memory import check_canvas, check_export
 from artgen.engine.start import start_from_run
 from artgen.errors import UsageError
 from artgen.guides.base import Guide, load_guide, parse_guide
+from artgen.guides.cutouts import DEFAULT_FLIP
 from artgen.guides.objective import Judge, Objective, make_goals
 from artgen.guides.precision import choose_precision
 from artgen.images import read_opaque
@@ -91,7 +93,7 @@ def make_workshop(config: RunConfig, formats: Mapping[str, str] | None = None) -
     context = LossContext(renderer, loaded, _reference_pictures(config, device), palette, ground.colour)
     contrast = config.contrast if config.contrast is not None else DEFAULT_CONTRAST
     objective = Objective(
-        judges, regions, config.cutouts, config.distance, contrast, weighted, context, config.wrap
+        judges, regions, _settled_cutouts(config, terms), config.distance, contrast, weighted, context, config.wrap
     )
     stage = Stage(renderer, objective, renderer.canvas, ground, config.optimiser)
     return Workshop(stage, loaded, size, device)
@@ -161,6 +163,14 @@ def _natural_aspect(config: RunConfig) -> float:
             height, width = read_opaque(picture).shape[-2:]
             return width / height
     return 1.0
+
+
+def _settled_cutouts(config: RunConfig, terms: Sequence[Term]) -> CutoutOptions:
+    """Return the cutouts, not mirrored by default if the words tell left from right."""
+    if config.cutouts.flip is not None:
+        return config.cutouts
+    sided = any(re.search(r"\b(left|right)\b", term.content, re.IGNORECASE) for term in terms)
+    return config.cutouts.model_copy(update={"flip": 0.0 if sided else DEFAULT_FLIP})
 
 
 def _weighted_losses(config: RunConfig) -> dict[str, tuple[Loss, float]]:

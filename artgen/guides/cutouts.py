@@ -22,6 +22,8 @@ from artgen.types import WHOLE, Image, Region, Size
 
 WIDEST_CROP = 4 / 3
 """Largest ratio of a crop's sides; the guide's own picture is (nearly) square."""
+DEFAULT_FLIP = 0.5
+"""Part of the views that are mirrored when nothing speaks against it."""
 
 Homographies = Float[Tensor, "population views 3 3"]
 """From a view's unit square to fractions of the canvas, x before y."""
@@ -76,7 +78,8 @@ def _corners(options: CutoutOptions, bounds: Tensor, canvas: Size, draws: Tensor
     unit = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
     unit = unit + inward * (1 - 2 * unit)
     mirrored = unit[..., [1, 0, 3, 2], :]
-    unit = torch.where((draws[..., 11] < options.flip)[..., None, None], mirrored, unit)
+    flip = DEFAULT_FLIP if options.flip is None else options.flip
+    unit = torch.where((draws[..., 11] < flip)[..., None, None], mirrored, unit)
     return start[..., None, :] + crop[..., None, :] * unit
 
 
@@ -133,7 +136,8 @@ def _shrink(homographies: Tensor, canvas: Size, side: Size) -> Tensor:
     centre = homographies.new_tensor([0.5, 0.5, 1.0])
     place = homographies @ centre
     depth = place[..., 2:]
-    derivative = (homographies[..., :2, :2] - (place[..., :2] / depth)[..., None] * homographies[..., 2:, :2]) / depth[..., None]
+    projected = (place[..., :2] / depth)[..., None] * homographies[..., 2:, :2]
+    derivative = (homographies[..., :2, :2] - projected) / depth[..., None]
     pixels = derivative * homographies.new_tensor([canvas.width, canvas.height])[:, None]
     return (pixels.norm(dim=-2) / homographies.new_tensor([side.width, side.height])).amax(dim=-1)
 
