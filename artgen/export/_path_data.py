@@ -36,14 +36,20 @@ def line(a: Point, b: Point) -> Curve:
     return a, a + (b - a) / 3, b - (b - a) / 3, b
 
 
-def parse_path(data: str) -> list[Subpath]:
+def parse_path(data: str, most: int = 50_000) -> list[Subpath]:
     """Read a `d` attribute.
 
+    Args:
+        data: the attribute.
+        most: commands at most.
+
     Raises:
-        ValueError: not path data; what comes before the mistake is lost too.
+        ValueError: not path data, or too much.
     """
     pen = _Pen()
-    for command, numbers in _commands(data):
+    for count, (command, numbers) in enumerate(_commands(data)):
+        if count >= most:
+            raise ValueError(f"path data has more than {most} commands")
         pen.draw(command, numbers)
     return [subpath for subpath in pen.subpaths if subpath.curves]
 
@@ -244,17 +250,18 @@ def _transform(kind: str, v: list[float]) -> Matrix:
     if kind == "matrix" and len(v) == 6:
         return v[0], v[1], v[2], v[3], v[4], v[5]
     if kind == "translate" and len(v) in (1, 2):
-        return 1, 0, 0, 1, v[0], v[1] if len(v) == 2 else 0
+        return 1.0, 0.0, 0.0, 1.0, v[0], v[1] if len(v) == 2 else 0.0
     if kind == "scale" and len(v) in (1, 2):
-        return v[0], 0, 0, v[-1], 0, 0
+        return v[0], 0.0, 0.0, v[-1], 0.0, 0.0
     if kind == "rotate" and len(v) in (1, 3):
         cosine, sine = math.cos(math.radians(v[0])), math.sin(math.radians(v[0]))
-        turn: Matrix = (cosine, sine, -sine, cosine, 0, 0)
+        turn: Matrix = (cosine, sine, -sine, cosine, 0.0, 0.0)
         if len(v) == 1:
             return turn
-        return compose(compose((1, 0, 0, 1, v[1], v[2]), turn), (1, 0, 0, 1, -v[1], -v[2]))
+        there: Matrix = (1.0, 0.0, 0.0, 1.0, v[1], v[2])
+        return compose(compose(there, turn), (1.0, 0.0, 0.0, 1.0, -v[1], -v[2]))
     if kind == "skewX" and len(v) == 1:
-        return 1, 0, math.tan(math.radians(v[0])), 1, 0, 0
+        return 1.0, 0.0, math.tan(math.radians(v[0])), 1.0, 0.0, 0.0
     if kind == "skewY" and len(v) == 1:
-        return 1, math.tan(math.radians(v[0])), 0, 1, 0, 0
+        return 1.0, math.tan(math.radians(v[0])), 0.0, 1.0, 0.0, 0.0
     raise ValueError(f"transform {kind} has {len(v)} numbers")

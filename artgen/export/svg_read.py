@@ -31,9 +31,9 @@ from artgen.geometry import Size
 
 LARGEST_FILE = 16_000_000
 """Largest SVG file in bytes."""
-MOST_CURVES = 200_000
+MOST_CURVES = 50_000
 """Most curves in a drawing."""
-MOST_ELEMENTS = 100_000
+MOST_ELEMENTS = 50_000
 DEEPEST = 100
 """Most groups inside groups."""
 
@@ -175,7 +175,7 @@ def _frame(root: Any) -> tuple[Size, Matrix]:
         return size, IDENTITY
     scale = min(width / box[2], height / box[3])
     left, top = (width - scale * box[2]) / 2, (height - scale * box[3]) / 2
-    return size, (scale, 0, 0, scale, left - scale * box[0], top - scale * box[1])
+    return size, (scale, 0.0, 0.0, scale, left - scale * box[0], top - scale * box[1])
 
 
 def _length(text: str, default: float | None = 0.0) -> float | None:
@@ -211,7 +211,7 @@ def _walk(
         for child in element:
             yield from _walk(child, matrix, style, opacity, layer, depth + 1)
         return
-    yield from _paths(element, _subpaths(element, tag), matrix, style, opacity, layer)
+    yield from _paths(element, matrix, style, opacity, layer)
 
 
 def _own_style(element: Any) -> dict[str, str]:
@@ -223,16 +223,15 @@ def _own_style(element: Any) -> dict[str, str]:
     return style
 
 
-def _paths(
-    element: Any, subpaths: list[Subpath], matrix: Matrix, style: Style, opacity: float, layer: str
-) -> Iterator[VectorPath]:
+def _paths(element: Any, matrix: Matrix, style: Style, opacity: float, layer: str) -> Iterator[VectorPath]:
     """Yield the fill, then the stroke of each subpath."""
     if "data-stroke" in element.attrib:
-        subpaths = parse_path(element.get("data-stroke"))
+        subpaths = parse_path(element.get("data-stroke"), MOST_CURVES)
         width, taper = float(element.get("data-width", "1")), float(element.get("data-taper", "0"))
         colour, strength = _colour(style.get("fill", "black"), style), _ratio(style.get("fill-opacity", "1"))
         style = {**style, "fill": "none"}
     else:
+        subpaths = _subpaths(element, _tag(element))
         width, taper = _length(style.get("stroke-width", "1")) or 0.0, 0.0
         colour, strength = (
             _colour(style.get("stroke", "none"), style),
@@ -283,12 +282,12 @@ def _subpaths(element: Any, tag: str) -> list[Subpath]:
         return _length(element.get(key, "0")) or 0.0
 
     if tag == "path":
-        return parse_path(element.get("d", ""))
+        return parse_path(element.get("d", ""), MOST_CURVES)
     if tag == "line":
         a, b = complex(value("x1"), value("y1")), complex(value("x2"), value("y2"))
         return [Subpath(a, [line(a, b)])]
     if tag in ("polyline", "polygon"):
-        return parse_path(_polygon(element.get("points", ""), closed=tag == "polygon"))
+        return parse_path(_polygon(element.get("points", ""), closed=tag == "polygon"), MOST_CURVES)
     if tag == "rect":
         x, y, w, h = (value(key) for key in ("x", "y", "width", "height"))
         return parse_path(f"M{x} {y}h{w}v{h}h{-w}z") if w > 0 and h > 0 else []
@@ -298,8 +297,8 @@ def _subpaths(element: Any, tag: str) -> list[Subpath]:
         if rx <= 0 or ry <= 0:
             return []
         east, west = centre + rx, centre - rx
-        curves = arc_curves(east, west, rx, ry, 0, False, True) + arc_curves(
-            west, east, rx, ry, 0, False, True
+        curves = arc_curves(east, west, rx, ry, 0.0, False, True) + arc_curves(
+            west, east, rx, ry, 0.0, False, True
         )
         return [Subpath(east, curves, closed=True)]
     return []

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from artgen.renderers.tiles import spread
 
-TOLERANCE = 0.1
+TOLERANCE = 0.2
 """Most a chord may stray from its curve, in pixels of the picture that is rendered."""
 MOST_CHORDS = 512
 """Most chords per curve; only curves far larger than the picture would want more."""

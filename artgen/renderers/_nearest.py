@@ -87,19 +87,15 @@ def group(
     low = torch.minimum(chords.ends[:, :2], chords.ends[:, 2:]) - reach
     high = torch.maximum(chords.ends[:, :2], chords.ends[:, 2:]) + reach
     chord, bins = tiles_in_boxes(grid, torch.cat([low, high], 1), candidate[chords.element])
-    gap = _gap(chords, grid, chord, bins)
-    spread_in_tile = (grid.tile - 1) * 0.5**0.5
-    near = gap <= spread_in_tile + 0.5
-    chord, bins, gap = chord[near], bins[near], gap[near]
+    near = _gap(chords, grid, chord, bins) <= (grid.tile - 1) * 0.5**0.5 + 0.5
+    chord, bins = chord[near], bins[near]
+    if cull:
+        needed = ~_beaten_by_neighbour(chords, grid, chord, bins)
+        chord, bins = chord[needed], bins[needed]
     key = chords.element[chord] * grid.bins + bins
     wanted = key if extra is None else torch.cat([key, extra[0] * grid.bins + extra[1]])
     groups, index = torch.unique(wanted, return_inverse=True)
     index = index[: len(key)]
-    if cull:
-        # a chord whose least distance in the tile exceeds another's greatest is never nearest
-        best = gap.new_full((len(groups),), torch.inf).scatter_reduce(0, index, gap, "amin")
-        possible = gap <= best[index] + 2.001 * spread_in_tile + 1e-3
-        chord, index = chord[possible], index[possible]
     index, by_group = index.sort(stable=True)
     fullest, lengths, place = depth_major(torch.bincount(index, minlength=len(groups)))
     ordered = torch.empty_like(chord)
@@ -117,6 +113,34 @@ def _gap(chords: Chords, grid: Grid, chord: Tensor, bins: Tensor) -> Tensor:
     place = ((centre - start) * line).sum(1) / line.square().sum(1).clamp(min=SHORTEST**2)
     foot = start + place.clamp(0, 1)[:, None] * line
     return (centre - foot).square().sum(1).sqrt() - chords.radii[chord].amax(1)
+
+
+def _beaten_by_neighbour(chords: Chords, grid: Grid, chord: Tensor, bins: Tensor) -> Tensor:
+    """Return [T] where the next or the last chord of the stroke is nearer to all of a tile.
+
+    Where a tile lies wholly beyond a chord's end, the node there is nearest, and the
+    next chord has that too. Of two chords that would both give way to each other the
+    earlier stays.
+    """
+    last = torch.ones_like(chords.element, dtype=torch.bool)
+    last[:-1] = chords.element[1:] != chords.element[:-1]
+    first = last.roll(1)
+    behind, before = _outside(chords, grid, chord, bins)
+    following = (chord + 1).clamp(max=len(first) - 1)
+    _, before_following = _outside(chords, grid, following, bins)
+    return (before & ~first[chord]) | (behind & ~last[chord] & ~before_following)
+
+
+def _outside(chords: Chords, grid: Grid, chord: Tensor, bins: Tensor) -> tuple[Tensor, Tensor]:
+    """Return [T] whether tiles lie wholly beyond their chords' ends, and before their starts."""
+    seen = frame(chords.ends, chords.radii, grid, chord, bins)
+    middle = (grid.tile - 1) / 2
+    along = seen.along[0] + middle * (seen.along[1] + seen.along[2])
+    reach = middle * (seen.along[1].abs() + seen.along[2].abs()) + 1e-3
+    if bool((seen.slope != 0).any()):
+        across = (seen.across[0] + middle * (seen.across[1] + seen.across[2])).abs() + 1.5 * middle
+        reach = reach + lean(seen.slope).abs() * across
+    return along - reach > seen.half, along + reach < -seen.half
 
 
 def frame(ends: Tensor, radii: Tensor, grid: Grid, chord: Tensor, bins: Tensor) -> Frame:
@@ -227,6 +251,10 @@ def _score_tapered(seen: Frame, ramp: Tensor) -> tuple[Tensor, Tensor]:
 
 def best_place(along: Tensor, across: Tensor, half: Tensor, slope: Tensor) -> Tensor:
     """Return where along chords (from their middle) distance less radius is least."""
+    return torch.minimum(torch.maximum(along + lean(slope) * across.abs(), -half), half)
+
+
+def lean(slope: Tensor) -> Tensor:
+    """Return the tangent of the angle at which the outline of a growing stroke is met."""
     steep = slope.clamp(-0.99, 0.99)
-    lean = steep / (1 - steep * steep).sqrt()
-    return torch.minimum(torch.maximum(along + lean * across.abs(), -half), half)
+    return steep / (1 - steep * steep).sqrt()

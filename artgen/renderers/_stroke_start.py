@@ -148,9 +148,13 @@ def edge_strength(picture: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 1 h w"]
 
 
 def _edge_direction(picture: Tensor) -> Tensor:
-    """Return [1, 1, h, w] the angle edges run along."""
+    """Return [1, 1, h, w] the angle edges run along, from the structure tensor around."""
     x, y = _slopes(picture).unbind(1)
-    return torch.atan2(x, -y)[:, None]
+    products = torch.stack([x * x, y * y, x * y], 1)
+    xx, yy, xy = functional.avg_pool2d(functional.pad(products, (3, 3, 3, 3), mode="replicate"), 7, 1).unbind(
+        1
+    )
+    return (0.5 * torch.atan2(2 * xy, xx - yy) + math.pi / 2)[:, None]
 
 
 def _slopes(picture: Tensor) -> Tensor:
