@@ -82,12 +82,15 @@ def pixel_maps(renderer: Collage, size: tuple[int, int]) -> tuple[list[Tensor], 
     return textures, matrix, middle + renderer.translation.flatten(0, 1) * short
 
 
-def dense(renderer: Collage, size: tuple[int, int]) -> Tensor:
-    """Render [P, 4, H, W] by the oracle."""
-    population, count = renderer.patch.shape
-    layers = reference.dense(*pixel_maps(renderer, size), size)
-    layers = layers.unflatten(0, (population, count))
+def dense_layers(renderer: Collage, size: tuple[int, int]) -> Tensor:
+    """Return [P, N, 4, H, W] coloured layers by the oracle."""
+    layers = reference.dense(*pixel_maps(renderer, size), size).unflatten(0, tuple(renderer.patch.shape))
     if renderer.options.colour == "rgb":
         opaque = torch.ones_like(renderer.colour[..., :1])
         layers = layers * torch.cat([renderer.colour, opaque], -1)[..., None, None]
-    return reference.blend(renderer.options.blending, layers, renderer.order)
+    return layers
+
+
+def dense(renderer: Collage, size: tuple[int, int]) -> Tensor:
+    """Render [P, 4, H, W] by the oracle."""
+    return reference.blend(renderer.options.blending, dense_layers(renderer, size), renderer.order)
