@@ -49,6 +49,22 @@ def renderers(
                 typer.echo(f"  {option:24} {field.description or ''} (default {field.get_default()})")
 
 
+def palettes(as_json: Json = False) -> None:
+    """List the palettes for --palette, with their colours and licences."""
+    with reported(as_json):
+        from artgen.palettes import hex_name, load_palette, shipped_names
+
+        found = {name: load_palette(name) for name in shipped_names()}
+        colours = {
+            name: [hex_name(colour) for colour in each.colours.tolist()] for name, each in found.items()
+        }
+        if as_json:
+            print_json({name: each.credit() | {"colours": colours[name]} for name, each in found.items()})
+            return
+        for name, each in found.items():
+            typer.echo(f"{name:12} {each.licence}: {' '.join(colours[name])}")
+
+
 def presets(as_json: Json = False) -> None:
     """List the presets for --preset, with what they are for."""
     with reported(as_json):
@@ -113,5 +129,5 @@ def score(
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (guides, renderers, presets, classify, score):
+    for command in (guides, renderers, palettes, presets, classify, score):
         app.command(rich_help_panel="Look")(command)

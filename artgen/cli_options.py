@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import typer
@@ -30,7 +31,12 @@ CONFIGURATION_KEYS = {
     "cutouts": "cutouts.count",
     "init": "init",
     "target": "target",
+    "style": "style",
+    "mask": "mask",
+    "palette": "palette",
     "background": "background",
+    "transparent": "transparent",
+    "wrap": "wrap",
     "template": "templates",
     "timelapse": "timelapse.kind",
 }
@@ -48,7 +54,27 @@ class PaintByDefault(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-class PaintCommand(TyperCommand):
+_context: ContextVar[Any] = ContextVar("artgen.context")
+
+
+def current_context() -> Any:
+    """Return the context of the command that runs; whose class it is depends on typer's version."""
+    return _context.get()
+
+
+class ContextCommand(TyperCommand):
+    """A command that finds its context by `current_context`."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        token = _context.set(ctx)
+        try:
+            return super().invoke(ctx)
+        finally:
+            _context.reset(token)
+
+
+class PaintCommand(ContextCommand):
     """A command that also takes the chosen renderer's own options under their own names."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -11,8 +11,10 @@ import typer
 from artgen.cli_options import (
     ARGUMENTS,
     RENDERER_OPTIONS,
+    ContextCommand,
     PaintCommand,
     configuration_values,
+    current_context,
     parse_paint_arguments,
 )
 from artgen.console import INTERRUPTED, Interruption, ProgressBar, print_json, reported
@@ -28,7 +30,6 @@ Force = Annotated[bool, typer.Option("--force", help="Replace what is in --out."
 
 
 def paint(
-    context: typer.Context,
     prompts: Annotated[list[str] | None, typer.Argument(metavar="PROMPT...", help="What to paint.")] = None,
     renderer: Annotated[
         str | None, typer.Option("--renderer", "-r", help="pixel, strokes, collage …; see artgen renderers.")
@@ -52,7 +53,22 @@ def paint(
         str | None, typer.Option(metavar="FILE", help="Picture, SVG or run folder to start from.")
     ] = None,
     target: Annotated[str | None, typer.Option(metavar="FILE", help="Picture to fit.")] = None,
+    style: Annotated[str | None, typer.Option(metavar="FILE", help="Picture whose style is wanted.")] = None,
+    mask: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="White may change, black stays as in --init or --target."),
+    ] = None,
+    palette: Annotated[
+        str | None,
+        typer.Option(help="'#0b1020,white,…', a .gpl, .hex or .pal file, or a name (artgen palettes)."),
+    ] = None,
     background: Annotated[str | None, typer.Option(help="Colour behind the picture.")] = None,
+    transparent: Annotated[
+        bool | None, typer.Option("--transparent", help="Leave parts clear, and export the alpha.")
+    ] = None,
+    wrap: Annotated[
+        bool | None, typer.Option("--wrap", help="Make a picture that tiles without a seam.")
+    ] = None,
     template: Annotated[
         list[str] | None, typer.Option(help="'a drawing of {}'; several are averaged.")
     ] = None,
@@ -84,6 +100,7 @@ def paint(
     with reported(as_json):
         from artgen.config import RunConfig
 
+        context = current_context()
         if seeds is not None or prompt_file is not None:
             from artgen.cli_batch import paint_many
 
@@ -148,19 +165,19 @@ def rerun(
 
 
 def promote(
-    context: typer.Context,
     sheet: Annotated[Path, typer.Argument(help="Contact sheet of a batch (sheet.png), or its folder.")],
     number: Annotated[int, typer.Argument(help="Number of the picture on the sheet.")],
 ) -> None:
     """Go on from one picture of a contact sheet; all options of paint: artgen promote SHEET 3 --preset best."""
-    as_json = "--json" in context.args
+    arguments = current_context().args
+    as_json = "--json" in arguments
     with reported(as_json):
         from artgen.batch.sheet import find_run
         from artgen.config import RunConfig
 
         folder = find_run(sheet, number)
-        arguments = ["--config", str(folder / "config.yaml"), "--population", "1", *context.args]
-        params, own = parse_paint_arguments(arguments)
+        merged = ["--config", str(folder / "config.yaml"), "--population", "1", *arguments]
+        params, own = parse_paint_arguments(merged)
         values: dict[str, Any] = configuration_values(params, own)
         values["init"] = params["init"] or str(folder)
         out = Path(params["out"]) if params["out"] else None
@@ -173,4 +190,4 @@ def register(app: typer.Typer) -> None:
     for command in (resume, rerun):
         app.command(rich_help_panel="Paint")(command)
     extra = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
-    app.command(rich_help_panel="Paint", context_settings=extra)(promote)
+    app.command(cls=ContextCommand, rich_help_panel="Paint", context_settings=extra)(promote)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +84,16 @@ def load_palette(text: str) -> Palette:
         f"no palette {text!r}{did_you_mean(text, known)} (known: {', '.join(known)}; or give colours "
         f"divided by commas, or a file of {', '.join(SUFFIXES)})"
     )
+
+
+def hex_name(colour: Sequence[float]) -> str:
+    """Return `#rrggbb` for red, green and blue in [0, 1].
+
+    Example:
+        >>> hex_name([1.0, 0.5, 0.0])
+        '#ff8000'
+    """
+    return "#" + bytes(round(255 * channel) for channel in colour).hex()
 
 
 def read_palette(path: Path) -> Palette:
