@@ -20,7 +20,8 @@ from torch import Tensor
 from training import batches, captions, common, model, paint_check, scenes, teacher
 from training.names import COLOURS
 
-STYLES = ("openmoji", "emojione-v1")
+SETS = ("openmoji", "openmoji things", "emojione-v1")
+THINGS = (3, 4, 5, 6, 7)  # emojibase's groups without faces, people, symbols
 
 
 def shown(icons: Tensor, size: int) -> Tensor:
@@ -75,8 +76,9 @@ def attacked(guide, images: Tensor, text: Tensor, labels: Tensor, radius: float,
 
 
 def style_set(rows: list[dict], icons: Tensor, style: str) -> tuple[Tensor, list[str], Tensor]:
-    """Return the icons of one test style, the class names and the labels; only names in training count."""
-    known = {row["name"] for row in rows if row["use"] == "train"}
+    """Return the icons of one test set, the class names and the labels; only names in training count."""
+    style, _, things = style.partition(" ")
+    known = {row["name"] for row in rows if row["use"] == "train" and (not things or row["group"] in THINGS)}
     picked = [i for i, row in enumerate(rows) if row["style"] == style and row["name"] in known]
     classes = sorted({rows[i]["name"] for i in picked})
     labels = torch.tensor([classes.index(rows[i]["name"]) for i in picked])
@@ -89,9 +91,9 @@ def with_the(name: str) -> str:
 
 
 def naming(guide, rows: list[dict], icons: Tensor, limit: int) -> dict:
-    """Zero-shot names on both test styles, clean and (OpenMoji) attacked."""
+    """Zero-shot names on the test sets, clean and (OpenMoji things) attacked."""
     figures = {}
-    for style in STYLES:
+    for style in SETS:
         drawings, classes, labels = style_set(rows, icons, style)
         if not len(labels):
             continue
@@ -101,7 +103,7 @@ def naming(guide, rows: list[dict], icons: Tensor, limit: int) -> dict:
         )
         with torch.inference_mode():
             figures[style] = {"classes": len(classes), **ranked(embed(guide, images), text, labels)}
-        if style == "openmoji":
+        if style == "openmoji things":
             some = torch.randperm(len(labels), generator=common.generator("attack"))[:limit]
             with torch.inference_mode():
                 clean = ranked(embed(guide, images[some]), text, labels[some])
@@ -121,7 +123,7 @@ def teacher_naming(work: common.Work, rows: list[dict], icons: Tensor, smoke: bo
     teacher.start_text(clip, work)
     clip.load_state_dict(load_file(work.folder("teacher") / "text.safetensors"), strict=False)
     backbone, figures = teacher.backbone_of(work, smoke), {}
-    for style in STYLES:
+    for style in SETS:
         drawings, classes, labels = style_set(rows, icons, style)
         if not len(labels):
             continue
