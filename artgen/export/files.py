@@ -14,6 +14,7 @@ from torch import Tensor
 from artgen.engine.folder import write_atomically
 from artgen.engine.memory import check_export
 from artgen.errors import UsageError
+from artgen.export.masked_svg import with_mask
 from artgen.export.png import render_picture, write_png
 from artgen.export.saved import SavedRun
 from artgen.geometry import Size
@@ -54,7 +55,7 @@ def export_run(
         document = single.to_svg(size)
         if document is None:
             raise UsageError(f"the renderer {run.config.renderer} has no SVG form; use --format png or webp")
-        write_atomically(path, document.encode())
+        write_atomically(path, with_mask(document, run.ground, size).encode())
         return size
     if form == "webp" and max(size) > LONGEST_WEBP:
         raise UsageError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from artgen.config import RunConfig
 from artgen.engine.folder import write_atomically
 from artgen.engine.setup import Workshop
+from artgen.export.masked_svg import with_mask
 from artgen.export.png import render_picture, write_png
 from artgen.types import Image, Size
 
@@ -34,7 +35,8 @@ def write_pictures(folder: Path, workshop: Workshop, config: RunConfig, order: S
         if rank == 0:
             vector = single.to_svg(workshop.size)
             if vector is not None:
-                write_atomically(folder / "image.svg", vector.encode())
+                document = with_mask(vector, workshop.stage.ground, workshop.size)
+                write_atomically(folder / "image.svg", document.encode())
     return written
 
 
@@ -45,7 +47,8 @@ def write_level(folder: Path, workshop: Workshop, config: RunConfig, index: int,
     write_png(folder / f"level-{elements}.png", picture[0], config.to_json())
     vector = single.to_svg(workshop.size)
     if vector is not None:
-        write_atomically(folder / f"level-{elements}.svg", vector.encode())
+        document = with_mask(vector, workshop.stage.ground, workshop.size)
+        write_atomically(folder / f"level-{elements}.svg", document.encode())
 
 
 def finished_picture(workshop: Workshop, index: int, size: Size) -> Image:

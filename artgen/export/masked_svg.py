@@ -1,0 +1,44 @@
+"""A vector picture under a mask: what may not change is put over it as an embedded picture."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from artgen.engine.ground import Ground
+from artgen.geometry import Size
+from artgen.images import to_pillow
+
+
+def with_mask(svg: str, ground: Ground, size: Size) -> str:
+    """Return the document with the ground's mask and kept picture; unchanged without a mask.
+
+    Args:
+        svg: a document of this size.
+        ground: mask and kept picture, embedded as PNG.
+        size: in pixels.
+    """
+    if ground.mask is None:
+        return svg
+    blank = torch.zeros(1, 4, *size)
+    white = torch.ones(1, 4, *size)
+    free = Ground(torch.ones(3, 1, 1), ground.mask).masked(white)[0, 3:]
+    kept = ground.masked(blank)[0]
+    inner = svg[svg.index("<svg") :]
+    frame = f'width="{size.width}" height="{size.height}"'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {frame} viewBox="0 0 {size.width} {size.height}">\n'
+        f'<mask id="artgen-changes"><image {frame} href="{_embedded(free.expand(3, -1, -1))}"/></mask>\n'
+        f'<image {frame} href="{_embedded(kept)}"/>\n'
+        f'<g mask="url(#artgen-changes)">\n{inner}</g>\n</svg>\n'
+    )
+
+
+def _embedded(picture: Float[Tensor, "channels height width"]) -> str:
+    buffer = io.BytesIO()
+    to_pillow(picture).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
