@@ -31,10 +31,11 @@ app = typer.Typer(
 )
 
 
-def _show_version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"artgen {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

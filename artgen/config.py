@@ -235,8 +235,8 @@ def load_mapping(text: str) -> dict[str, Any]:
         place = getattr(error, "problem_mark", None)
         where = f" at line {place.line + 1}" if place else ""
         raise UsageError(f"the configuration is not plain YAML{where}; tags and objects are refused") from None
-    if not isinstance(values, dict):
-        raise UsageError("the configuration must be a mapping of keys to values, such as 'steps: 200'")
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise UsageError("the configuration must be a mapping of names to values, such as 'steps: 200'")
     return values
 
 

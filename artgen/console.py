@@ -143,6 +143,7 @@ class ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._progress.update(self._task, visible=self._interruption.loop_is_running)
         self._progress.stop()
 
     def __call__(self, event: Any) -> None:

@@ -54,9 +54,10 @@ def paint(
     """
     _use_threads(config.threads)
     workshop = make_workshop(config)
-    folder = make_folder(out, config.prompts[0] if config.prompts else "target", config.seed, force)
     streams = Streams(config.seed)
     start_candidates(workshop, config, streams["init"])
+    make_optimiser(workshop.stage.renderer, config.optimiser)  # what is wrong shows before anything is made
+    folder = make_folder(out, config.prompts[0] if config.prompts else "target", config.seed, force)
     _search(workshop, config, streams)
     renderer = workshop.stage.renderer
     state = LoopState(make_optimiser(renderer, config.optimiser), streams, Evolution(config.evolution))

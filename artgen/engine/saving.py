@@ -129,10 +129,16 @@ def take_state(renderer: Renderer, state: Mapping[str, Tensor], population: int)
     """
     expected = renderer.state()
     for name, tensor in state.items():
-        if name in expected and (tensor.dtype != expected[name].dtype or len(tensor) != population):
+        if name in expected and not _alike(tensor, expected[name], population):
             raise InputError(f"the checkpoint's {name!r} does not fit its configuration; start the run again")
     renderer.load_state(state)
     check_finite(renderer)
+
+
+def _alike(tensor: Tensor, expected: Tensor, population: int) -> bool:
+    """Return whether a saved tensor may stand for this one: only the number of elements may differ."""
+    same_kind = tensor.dtype == expected.dtype and tensor.dim() == expected.dim()
+    return same_kind and len(tensor) == population and tensor.shape[2:] == expected.shape[2:]
 
 
 def _loop_state(
@@ -143,6 +149,8 @@ def _loop_state(
     by_parameter: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.get("optimiser", {}).items():
         parameter, _, key = name.rpartition("/")
+        if tensor.dim() and tensor.shape != renderer.get_parameter(parameter).shape:
+            raise InputError(f"the checkpoint's moments of {parameter!r} do not fit; start the run again")
         by_parameter.setdefault(parameter, {})[key] = tensor
     load_moments(renderer, optimiser, by_parameter)
     streams, evolution = Streams(config.seed), Evolution(config.evolution)

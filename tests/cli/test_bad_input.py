@@ -1,0 +1,391 @@
+"""Bad input: one clear line with the cure, exit status 2 or 1, nothing made, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as Pillow
+from safetensors.torch import load_file, save_file
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds no pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 64))
+        + chunk(b"IEND", b"")
+    )
+
+
+WRONG_WORDS = {
+    "empty": ([""], "empty"),
+    "blank": (["  "], "empty"),
+    "ten thousand": (["a" * 10_000], "shorten"),
+    "nul": (["a\0b"], "U+0000"),
+    "escape": (["a \x1b[31m rabbit"], "U+001B"),
+    "surrogate": (["a \udc80"], "U+DC80"),
+    "weight": (["a cat:heavy"], r"\:"),
+    "two weights": (["a:1:2"], "two weights"),
+    "infinite weight": (["a:inf"], "finite"),
+    "open region": (["[0,0,1 a"], "not closed"),
+    "empty region": (["[0.5,0,0.5,1] a"], "x0 < x1"),
+    "nothing": (["paint"], "prompt"),
+    "missing image prompt": (["@nowhere.png"], "nowhere.png"),
+}
+WRONG_NUMBERS = {
+    "no steps": (["--steps", "0"], "steps"),
+    "negative steps": (["--steps", "-3"], "steps"),
+    "endless steps": (["--steps", "1000000000"], "steps"),
+    "words for steps": (["--steps", "many"], "integer"),
+    "no seconds": (["--seconds", "0"], "seconds"),
+    "not a number": (["--seconds", "nan"], "seconds"),
+    "no size": (["--size", "0x10"], "1 to"),
+    "a million": (["--size", "1000000x1000000"], "32768"),
+    "beyond memory": (["--size", "32768x32768"], "GB"),
+    "canvas beyond memory": (["--canvas", "32768x32768"], "GB"),
+    "population beyond memory": (["--canvas", "4096x4096", "--population", "4096"], "GB"),
+    "not a size": (["--canvas", "big"], "WIDTHxHEIGHT"),
+    "unicode digits": (["--canvas", "²x²"], "WIDTHxHEIGHT"),
+    "no aspect": (["--aspect", "0:1"], "aspect"),
+    "canvas and aspect": (["--canvas", "32x32", "--aspect", "1:1"], "one of them"),
+    "negative seed": (["--seed", "-1"], "seed"),
+    "huge seed": (["--seed", str(2**70)], "seed"),
+    "no views": (["--cutouts", "0"], "cutouts"),
+    "no candidates": (["--population", "0"], "population"),
+    "colour": (["--background", "blurple"], "#rrggbb"),
+    "loss": (["--loss", "smothness=1"], "smoothness"),
+    "loss without weight": (["--loss", "smoothness"], "NAME=WEIGHT"),
+    "loss not finite": (["--loss", "smoothness=nan"], "finite"),
+    "renderer": (["--renderer", "pixl"], "pixel"),
+    "option": (["--cels", "3"], "--cells"),
+    "option's value": (["--cells", "0"], "cells"),
+    "option without value": (["--cells"], "value"),
+    "set": (["--set", "steps"], "key=value"),
+    "set key": (["--set", "optimiser.rat=1"], "rate"),
+    "set tag": (["--set", "steps=!!python/object:os.system x"], "YAML"),
+    "set below": (["--set", "steps=1", "--set", "steps.more=1"], "steps"),
+    "preset": (["--preset", "drft"], "draft"),
+    "timelapse": (["--timelapse", "avi"], "mp4"),
+    "seeds": (["--seeds", "8-1"], "1-8"),
+    "many seeds": (["--seeds", "1-999999999"], "fewer"),
+    "seed and seeds": (["--seeds", "1-2", "--seed", "1"], "one of them"),
+    "device": (["--set", "device=gpu"], "auto"),
+    "rate of no group": (["--set", "optimiser.rates.color=2"], "colour"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_WORDS, ids=str)
+def test_wrong_words(case: str, artgen, tiny_guide: str):
+    arguments, cure = WRONG_WORDS[case]
+    answer = artgen(*arguments, "--guide", tiny_guide, "--steps", 1)
+    assert answer.status == 2
+    assert cure in answer.error_line()
+    assert not any(Path().iterdir())
+
+
+@pytest.mark.parametrize("case", WRONG_NUMBERS, ids=str)
+def test_wrong_options(case: str, artgen, photograph: Path):
+    arguments, cure = WRONG_NUMBERS[case]
+    answer = artgen("paint", "--target", photograph, *arguments)
+    assert answer.status == 2
+    assert cure in answer.error_line()
+    assert answer.out == ""
+    assert not any(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "cure"),
+    [
+        (None, "no such"),
+        (b"", "formats read"),
+        (b"GIF89a but not really", "formats read"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "formats read"),
+        (png_header(60_000, 60_000), "smaller"),
+        (png_header(0, 10), "formats read"),
+        (png_header(64, 64), "formats read"),
+    ],
+    ids=["missing", "empty", "text", "vector", "bomb", "no width", "no pixels"],
+)
+@pytest.mark.parametrize("option", ["--init", "--target"])
+def test_pictures_that_are_none(
+    option: str, content: bytes | None, cure: str, artgen, photograph: Path, tmp_path: Path
+):
+    path = tmp_path / "picture.png"
+    if content is not None:
+        path.write_bytes(content)
+    start = [] if option == "--target" else ["--target", photograph]
+    answer = artgen("paint", *start, option, path, "--steps", 1, "--out", "run")
+    assert answer.status == 2
+    assert cure in answer.error_line()
+    assert not list(Path().glob("run/*"))
+
+
+def test_truncated_picture(artgen, photograph: Path, tmp_path: Path):
+    path = tmp_path / "half.png"
+    path.write_bytes(photograph.read_bytes()[: photograph.stat().st_size // 2])
+    assert "formats read" in artgen("paint", "--target", path).error_line()
+
+
+@pytest.mark.parametrize(
+    ("text", "cure"),
+    [
+        ("stepz: 3", "steps"),
+        ("cutouts: {cont: 3}", "count"),
+        ("steps: many", "steps"),
+        ("steps: 3.5", "steps"),
+        ("cutouts: 3", "cutouts"),
+        ("- a\n- b", "mapping"),
+        ("just words", "mapping"),
+        ("a: !!python/object/apply:os.system [id]", "tags"),
+        ("a: !custom 1", "tags"),
+        ("a: &x [1]\nb: *x", "aliases"),
+        ("a: [", "line"),
+        ("? [1, 2]\n: 3", "YAML"),
+        ("1: 2", "mapping"),
+        ("prompts: 5", "prompts"),
+        ("options: {cells: [1]}", "cells"),
+        ("options: 7", "options"),
+        ("optimiser: {rates: {colour: fast}}", "rates"),
+        ("steps: 2024-01-01", "steps"),
+        ("\x00", "YAML"),
+        ("a: " + "[" * 1500, "YAML"),
+        ("x" * (1 << 21), "larger"),
+    ],
+)
+def test_wrong_configuration_files(text: str, cure: str, artgen, photograph: Path, tmp_path: Path):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    answer = artgen("paint", "--target", photograph, "--config", path)
+    assert answer.status == 2
+    assert cure in answer.error_line()
+    assert not any(Path().iterdir())
+
+
+def test_configuration_files_that_are_none(artgen, photograph: Path, tmp_path: Path):
+    (tmp_path / "latin.yaml").write_bytes(b"prompts: caf\xe9")
+    for path in (tmp_path, tmp_path / "missing.yaml", tmp_path / "latin.yaml"):
+        assert "check the path" in artgen("paint", "--target", photograph, "--config", path).error_line()
+
+
+def test_weights_of_no_use(artgen, tiny_guide: str, tmp_path: Path):
+    weights = Path(tiny_guide.partition("=")[2]) / "open_clip_model.safetensors"
+    truncated = tmp_path / "half.safetensors"
+    truncated.write_bytes(weights.read_bytes()[:5000])
+    pickled = tmp_path / "weights.pt"
+    torch.save({}, pickled)
+    for guide, cure in (
+        (f"ViT-S-32-alt={truncated}", "check the file"),
+        (f"ViT-S-32-alt={weights}", "check the file"),
+        (f"ViT-B-32={pickled}", "convert"),
+        (f"ViT-B-32={tmp_path / 'missing.safetensors'}", "check the path"),
+        (f"local-dir={tmp_path}", "open_clip_config.json"),
+        ("ViT-B-33", "ViT-B-32"),
+        ("=x", "no name"),
+        ("ViT-B-32@0", "positive"),
+    ):
+        answer = artgen("a rabbit", "--guide", guide)
+        assert answer.status == 2
+        assert cure in answer.error_line(), guide
+    assert not any(Path().iterdir())
+
+
+@pytest.fixture
+def finished_run(artgen, photograph: Path) -> Path:
+    small = ["--canvas", "16x16", "--size", "16x16", "--cells", "4", "--timelapse", "none"]
+    assert (
+        artgen("paint", "--target", photograph, "--steps", 2, "--seed", 1, *small, "--out", "run").status == 0
+    )
+    return Path("run")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def rewrite_facts(path: Path, **changes: object) -> None:
+    """Change what a checkpoint says, and leave its tensors."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        facts = json.loads(file.metadata()["artgen"])
+    save_file(load_file(path), path, metadata={"artgen": json.dumps(facts | changes)})
+
+
+def rewrite_tensor(path: Path, name: str, tensor: torch.Tensor) -> None:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    save_file(load_file(path) | {name: tensor}, path, metadata=metadata)
+
+
+BROKEN_CHECKPOINTS = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-100]),
+    "empty": lambda path: path.write_bytes(b""),
+    "pickle": lambda path: torch.save({}, path),
+    "foreign": lambda path: save_file({"weight": torch.zeros(3)}, path),
+    "no metadata": lambda path: save_file(load_file(path), path),
+    "other version": lambda path: rewrite_facts(path, format=99),
+    "step is text": lambda path: rewrite_facts(path, step="two"),
+    "views missing": lambda path: rewrite_facts(path, views_per_pass=0),
+    "other renderer": lambda path: rewrite_facts(path, config={"target": "x.png", "renderer": "strokes"}),
+    "unknown key": lambda path: rewrite_facts(path, config={"target": "x.png", "stepz": 1}),
+    "no configuration": lambda path: rewrite_facts(path, config=7),
+    "other cells": lambda path: rewrite_tensor(path, "renderer/colour", torch.zeros(1, 3, 5, 5)),
+    "other type": lambda path: rewrite_tensor(
+        path, "renderer/colour", torch.zeros(1, 3, 4, 4, dtype=torch.float64)
+    ),
+    "not finite": lambda path: rewrite_tensor(path, "renderer/colour", torch.full((1, 3, 4, 4), torch.nan)),
+    "other moments": lambda path: rewrite_tensor(path, "optimiser/colour/exp_avg", torch.zeros(7)),
+    "other stream": lambda path: rewrite_tensor(path, "streams/init", torch.zeros(3, dtype=torch.uint8)),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_CHECKPOINTS, ids=str)
+def test_broken_checkpoints(case: str, finished_run: Path, artgen):
+    BROKEN_CHECKPOINTS[case](finished_run / "checkpoint.safetensors")
+    before = files(finished_run)
+    for command in (["resume", finished_run], ["export", finished_run]):
+        answer = artgen(*command)
+        if command[0] == "export" and answer.status == 0:
+            assert case in ("other moments", "other stream", "views missing")
+            continue
+        assert answer.status == 2
+        assert answer.error_line()
+    assert {name: content for name, content in files(finished_run).items() if "export" not in name} == before
+
+
+def test_resume_of_no_run(artgen, tmp_path: Path):
+    for path in (tmp_path / "missing", tmp_path):
+        answer = artgen("resume", path)
+        assert (answer.status, "folder of a run" in answer.error_line()) == (2, True)
+
+
+def test_out_that_cannot_be(artgen, photograph: Path, tmp_path: Path):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "mine.txt").write_text("mine")
+    for out, status, cure in ((file, 2, "folder"), (file / "below", 1, "--out"), (full, 2, "--force")):
+        answer = artgen("paint", "--target", photograph, "--steps", 1, "--out", out)
+        assert (answer.status, cure in answer.error_line()) == (status, True)
+    assert file.read_text() == "mine"
+    assert (full / "mine.txt").read_text() == "mine"
+
+
+def test_full_disk_keeps_what_is_there(finished_run: Path, artgen, monkeypatch: pytest.MonkeyPatch):
+    import errno
+    import os
+
+    before = files(finished_run)
+
+    def no_space(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    answer = artgen("resume", finished_run, "--quiet")
+    assert (answer.status, "No space left" in answer.error_line()) == (1, True)
+    assert "free some space" in answer.error_line()
+    assert files(finished_run) == before
+
+
+def test_loss_that_is_not_finite_keeps_the_last_good_picture(
+    artgen, photograph: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from artgen.losses import losses
+
+    losses.names()
+    calls = iter(range(100))
+
+    def breaks(image, context):
+        return image.mean(dim=(1, 2, 3)) * (torch.nan if next(calls) == 3 else 0.0)
+
+    monkeypatch.setitem(losses._parts, "smoothness", breaks)
+    common = [
+        "--target",
+        photograph,
+        "--seed",
+        1,
+        "--canvas",
+        "16x16",
+        "--size",
+        "16x16",
+        "--timelapse",
+        "none",
+    ]
+    answer = artgen("paint", *common, "--steps", 9, "--loss", "smoothness=1", "--out", "broken", "--quiet")
+    assert answer.status == 1
+    assert "not finite at step 3" in answer.error_line()
+    report = json.loads(Path("broken/run.json").read_text())
+    assert (report["reason"], report["step"]) == ("failed", 3)
+    assert "not finite" in report["error"]
+    stopped = iter([False, False, False, True])
+    monkeypatch.setattr("artgen.console.Interruption.requested", lambda self: next(stopped))
+    assert artgen("paint", *common, "--steps", 9, "--out", "good").status == 130
+    pixels = [np.asarray(Pillow.open(Path(name) / "image.png")) for name in ("broken", "good")]
+    assert np.array_equal(*pixels)
+
+
+HOSTILE = [
+    "../../x",
+    "<script>alert(1)</script>",
+    "兎 🐇 \u202e",
+    "con",
+    "-rf",
+    "a/b\\c",
+    ".",
+    "ﬁ" * 300,
+    "İ~$(x)`;",
+]
+
+
+def test_hostile_names_stay_in_the_folder(artgen, tmp_path: Path):
+    from artgen.engine.folder import make_folder
+
+    for words in HOSTILE:
+        folder = make_folder(None, words, 1, force=False)
+        assert folder.parent == Path("runs")
+        assert len(folder.name) < 100
+        assert set(folder.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+    assert len(list(Path("runs").iterdir())) == len(HOSTILE)
+
+
+def test_hostile_prompt_is_painted(artgen, tiny_guide: str, tmp_path: Path):
+    small = [
+        "--canvas",
+        "16x16",
+        "--size",
+        "16x16",
+        "--cells",
+        "4",
+        "--cutouts",
+        "2",
+        "--set",
+        "precision=float32",
+    ]
+    before = sorted(tmp_path.rglob("*"))
+    words = "../../<script>alert('兎')</script>\u202e"
+    answer = artgen(*small, "--guide", tiny_guide, "--steps", 1, "--json", "--", words)
+    assert answer.status == 0, answer.err
+    made = sorted(set(tmp_path.rglob("*")) - set(before))
+    folder = Path(json.loads(answer.out)["folder"])
+    assert folder.parent == Path("runs")
+    assert all(
+        path.is_relative_to(tmp_path / "here" / "runs") for path in made if path != tmp_path / "here" / "runs"
+    )
+    assert "<script>" not in (folder / "image.svg").read_text() if (folder / "image.svg").exists() else True
