@@ -19,7 +19,7 @@ from PIL import Image
 
 from artgen.errors import InputError
 
-Pixels = UInt8[np.ndarray, "height width 4"]
+Pixels = UInt8[np.ndarray, "_ _ 4"]
 """Straight (not premultiplied) RGBA of 8 bits."""
 
 MAX_SIDE = 4096
@@ -141,7 +141,7 @@ def decode_patch(data: bytes, name: str) -> Pixels:
 
 def decode_picture(
     data: bytes, name: str, formats: Mapping[str, str] = PICTURE_FORMATS, max_side: int = MAX_SIDE
-) -> UInt8[np.ndarray, "height width channels"]:
+) -> UInt8[np.ndarray, "_ _ channels"]:
     """Decode a still picture of 8 bits.
 
     Args:
@@ -188,7 +188,7 @@ def _check_header(image: Image.Image, data: bytes, name: str, max_side: int) -> 
         raise InputError(f"{name}: has 16 bits or more per channel; save it with 8")
 
 
-def crop_to_alpha(pixels: Pixels, name: str) -> UInt8[np.ndarray, "rows columns 4"]:
+def crop_to_alpha(pixels: Pixels, name: str) -> Pixels:
     """Cut off the clear margins.
 
     Raises:

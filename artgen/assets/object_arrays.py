@@ -49,7 +49,8 @@ class _Type:
     def __init__(self, code: str) -> None:
         if code != "O8" and code not in ("u1", "i1", "u2", "i2", "i4", "u4", "i8", "f2", "f4", "f8", "b1"):
             raise ValueError(f"holds values of type {code!r}")
-        self.code, self.order = code, "="
+        self.code = code
+        self.order: Any = "="
 
     def numpy(self) -> np.dtype:
         return np.dtype(self.code).newbyteorder(self.order)

@@ -160,7 +160,7 @@ def load_set(path: Path, skip_bad: bool = False) -> PatchSet:
     if path.suffix == ".npy":
         manifest, patches = Manifest(title=path.stem, source=path.name), _from_arrays(path, note)
     else:
-        files = FolderFiles(path) if path.is_dir() else ZipFiles(path)
+        files = _open(path)
         manifest = _read_manifest(files, path)
         patches = _from_files(files, manifest, path, note)
     if not patches:
@@ -169,6 +169,19 @@ def load_set(path: Path, skip_bad: bool = False) -> PatchSet:
     for problem in problems:
         log.warning("left out: %s", problem)
     return PatchSet(path.stem, manifest, tuple(patches), tuple(problems))
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Return what the `patchset.yaml` of a folder or an archive says, without loading its patches.
+
+    Raises:
+        InputError: it is not valid.
+    """
+    return _read_manifest(_open(path), path)
+
+
+def _open(path: Path) -> Mapping[str, bytes]:
+    return FolderFiles(path) if path.is_dir() else ZipFiles(path)
 
 
 def _read_manifest(files: Mapping[str, bytes], path: Path) -> Manifest:

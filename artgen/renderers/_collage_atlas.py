@@ -138,6 +138,8 @@ class Atlas:
 
     def __init__(self, patches: Patches, contents: Tensor, longest: float, like: Tensor) -> None:
         self.contents = contents
+        self.texture: Tensor
+        self._slots: Tensor
         self._level_limit = torch.zeros(len(patches), 2, dtype=torch.long)
         textures: list[tuple[int, int, Tensor]] = []
         for index in contents.tolist():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from xml.etree import ElementTree
 
 import torch
@@ -28,7 +28,7 @@ XLINK = "http://www.w3.org/1999/xlink"
 
 def layers(renderer: Collage, size: Size) -> list[Layer]:
     """Return the patches of the first candidate as layers, the lowest first."""
-    single = renderer.candidate(0)
+    single = cast("Collage", renderer.candidate(0))
     found = [_layer(single, size, int(element)) for element in renderer.painting_order()[0]]
     return [layer for layer in found if layer is not None]
 
@@ -92,7 +92,7 @@ def to_svg(renderer: Collage, size: Size) -> str:
     """
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
-    single = renderer.candidate(0)
+    single = cast("Collage", renderer.candidate(0))
     shape = {"width": str(size.width), "height": str(size.height)}
     root = ElementTree.Element(f"{{{SVG}}}svg", {**shape, "viewBox": f"0 0 {size.width} {size.height}"})
     definitions = ElementTree.SubElement(root, f"{{{SVG}}}defs")

@@ -47,6 +47,17 @@ class Collage(Renderer):
 
     Options: ClassVar[type[RendererOptions]] = CollageOptions
 
+    canvas: Size
+    translation: nn.Parameter
+    rotation: nn.Parameter
+    scale: nn.Parameter
+    squeeze: nn.Parameter
+    shear: nn.Parameter
+    order: nn.Parameter
+    colour: nn.Parameter
+    patch: Tensor
+    locked: Tensor
+
     def __init__(self, options: CollageOptions, canvas: Size, patches: Sequence[Patch] | None = None) -> None:
         super().__init__(options, canvas)
         if patches is None:
