@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.skipif(not (ROOT / "pyproject.toml").is_file(), reason="not a checkout")
 def test_every_package_is_installed():
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    roots = {"artgen": ROOT / "artgen", "artgen_apps": ROOT / "apps", "artgen_assets": ROOT / "assets"}
+    roots = {"artgen": ROOT / "artgen", "artgen_assets": ROOT / "assets"}
     found = {
         ".".join([name, *path.parent.relative_to(root).parts])
         for name, root in roots.items()

@@ -1,1 +1,0 @@
-"""Read-only analyses of pictures and guides. One file each."""
