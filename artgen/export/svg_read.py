@@ -18,14 +18,13 @@ from artgen.export._path_data import (
     IDENTITY,
     Curve,
     Matrix,
-    Subpath,
     apply,
-    arc_curves,
     compose,
     line,
     parse_path,
     parse_transform,
 )
+from artgen.export._shapes import length, outline
 from artgen.export.svg import Drawing, VectorPath
 from artgen.geometry import Size
 
@@ -63,7 +62,6 @@ _SKIPPED = {
     "text",
 }
 _INHERITED = ("fill", "fill-rule", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "color")
-_UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96.0}
 
 Style = Mapping[str, str]
 
@@ -165,7 +163,7 @@ def _frame(root: Any) -> tuple[Size, Matrix]:
     box = [float(v) for v in re.split(r"[\s,]+", root.get("viewBox", "").strip()) if v]
     if box and (len(box) != 4 or box[2] <= 0 or box[3] <= 0 or not all(map(math.isfinite, box))):
         raise ValueError(f"viewBox {root.get('viewBox')[:40]!r} is not four numbers with a size")
-    given = [_length(root.get(key, ""), None) for key in ("width", "height")]
+    given = [length(root.get(key, ""), None) for key in ("width", "height")]
     width = given[0] or (box[2] if box else 300.0)
     height = given[1] or (box[3] if box else 150.0)
     if not (0 < width <= 1e6 and 0 < height <= 1e6):
@@ -176,17 +174,6 @@ def _frame(root: Any) -> tuple[Size, Matrix]:
     scale = min(width / box[2], height / box[3])
     left, top = (width - scale * box[2]) / 2, (height - scale * box[3]) / 2
     return size, (scale, 0.0, 0.0, scale, left - scale * box[0], top - scale * box[1])
-
-
-def _length(text: str, default: float | None = 0.0) -> float | None:
-    """Read a length in pixels; None for percentages and what is missing."""
-    match = re.fullmatch(r"\s*([-+.\deE]+?)\s*(px|pt|pc|mm|cm|in)?\s*", text)
-    if not match:
-        return default
-    value = float(match[1]) * _UNITS[match[2] or ""]
-    if not math.isfinite(value):
-        raise ValueError(f"length {text[:20]!r} is of no use")
-    return value
 
 
 def _walk(
@@ -231,8 +218,8 @@ def _paths(element: Any, matrix: Matrix, style: Style, opacity: float, layer: st
         colour, strength = _colour(style.get("fill", "black"), style), _ratio(style.get("fill-opacity", "1"))
         style = {**style, "fill": "none"}
     else:
-        subpaths = _subpaths(element, _tag(element))
-        width, taper = _length(style.get("stroke-width", "1")) or 0.0, 0.0
+        subpaths = outline(element, _tag(element), MOST_CURVES)
+        width, taper = length(style.get("stroke-width", "1")) or 0.0, 0.0
         colour, strength = (
             _colour(style.get("stroke", "none"), style),
             _ratio(style.get("stroke-opacity", "1")),
@@ -241,10 +228,12 @@ def _paths(element: Any, matrix: Matrix, style: Style, opacity: float, layer: st
     rule: Literal["nonzero", "evenodd"] = "evenodd" if style.get("fill-rule") == "evenodd" else "nonzero"
     for subpath in subpaths:
         if fill is not None:
-            outline = [*subpath.curves, line(subpath.curves[-1][3], subpath.start)]
-            outline = outline if abs(outline[-1][0] - subpath.start) > 1e-6 else outline[:-1]
+            last = subpath.curves[-1][3]
+            joined = [] if abs(last - subpath.start) <= 1e-6 else [line(last, subpath.start)]
             strong = opacity * _ratio(style.get("fill-opacity", "1"))
-            yield VectorPath(_tensor(outline, matrix), fill, strong, 0.0, True, rule, 0.0, layer)
+            yield VectorPath(
+                _tensor([*subpath.curves, *joined], matrix), fill, strong, 0.0, True, rule, 0.0, layer
+            )
         if colour is not None and width > 0:
             scaled = width * math.sqrt(abs(a * d - b * c))
             curves = _tensor(subpath.curves, matrix)
@@ -273,39 +262,6 @@ def _colour(text: str, style: Style) -> tuple[float, float, float] | None:
     except ValueError:
         raise ValueError(f"colour {text[:40]!r} is not understood") from None
     return red / 255, green / 255, blue / 255
-
-
-def _subpaths(element: Any, tag: str) -> list[Subpath]:
-    """Return the outline of an element, empty if it has none."""
-
-    def value(key: str) -> float:
-        return _length(element.get(key, "0")) or 0.0
-
-    if tag == "path":
-        return parse_path(element.get("d", ""), MOST_CURVES)
-    if tag == "line":
-        a, b = complex(value("x1"), value("y1")), complex(value("x2"), value("y2"))
-        return [Subpath(a, [line(a, b)])]
-    if tag in ("polyline", "polygon"):
-        return parse_path(_polygon(element.get("points", ""), closed=tag == "polygon"), MOST_CURVES)
-    if tag == "rect":
-        x, y, w, h = (value(key) for key in ("x", "y", "width", "height"))
-        return parse_path(f"M{x} {y}h{w}v{h}h{-w}z") if w > 0 and h > 0 else []
-    if tag in ("circle", "ellipse"):
-        rx, ry = (value("r"), value("r")) if tag == "circle" else (value("rx"), value("ry"))
-        centre = complex(value("cx"), value("cy"))
-        if rx <= 0 or ry <= 0:
-            return []
-        east, west = centre + rx, centre - rx
-        curves = arc_curves(east, west, rx, ry, 0.0, False, True) + arc_curves(
-            west, east, rx, ry, 0.0, False, True
-        )
-        return [Subpath(east, curves, closed=True)]
-    return []
-
-
-def _polygon(points: str, closed: bool) -> str:
-    return f"M {points} {'Z' if closed else ''}" if points.strip() else ""
 
 
 def _is_paper(path: VectorPath, size: Size) -> bool:

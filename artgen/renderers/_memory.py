@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import torch
 
+from artgen.engine.memory import available_memory
 from artgen.errors import UsageError
 from artgen.geometry import Size
 
@@ -31,20 +31,9 @@ def check_memory(population: int, strokes: int, width: float, canvas: Size) -> N
     side = min(canvas)
     covered = min((LENGTH * side + MARGIN) * (width * side + MARGIN), canvas.height * canvas.width)
     needed = population * strokes * covered * BYTES_PER_PIXEL
-    free = available_memory()
+    free = available_memory(torch.device("cpu"))
     if needed > free:
         raise UsageError(
             f"{strokes} strokes x {population} candidates at {canvas.width}x{canvas.height} need about "
             f"{needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; use fewer strokes or a smaller --canvas"
         )
-
-
-def available_memory() -> float:
-    """Return the bytes a process may still take, as far as the system says (else infinity)."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return 1024.0 * int(line.split()[1])
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"))
-    except (OSError, ValueError, AttributeError):
-        return float("inf")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import torch
@@ -61,6 +62,15 @@ def paint(paths: Paths, window: Window, tile: int = TILE) -> Canvas:
     covered = coverage(chords, found)
     layers = covered[:, None] * paths.paint.flatten(0, 1).index_select(0, element)[:, :, None]
     return assemble(over(layers, lengths), bins, grid)
+
+
+def parts_of(canvas: Canvas, window: Window, side: int) -> Iterator[tuple[Window, Canvas]]:
+    """Cut a window into parts of at most `side` pixels a side, each with its view of the canvas."""
+    for top in range(window.top, window.bottom, side):
+        for left in range(window.left, window.right, side):
+            part = Window(top, left, min(top + side, window.bottom), min(left + side, window.right))
+            rows = slice(part.top - window.top, part.bottom - window.top)
+            yield part, canvas[:, :, rows, part.left - window.left : part.right - window.left]
 
 
 def _find(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
@@ -23,14 +24,6 @@ def _counts(value: Any) -> Any:
     return (value,) if isinstance(value, int) else value
 
 
-def _colours(value: Any) -> Any:
-    """Read `"#ff0000, gold"`."""
-    names = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-    for name in names if isinstance(names, list | tuple) else ():
-        _check_colour(name)
-    return tuple(names) if isinstance(names, list) else names
-
-
 def _check_colour(name: Any) -> None:
     try:
         parse_colour(str(name))
@@ -43,7 +36,6 @@ def _joined(values: tuple[Any, ...]) -> str:
 
 
 Growth = Annotated[tuple[int, ...], BeforeValidator(_counts), PlainSerializer(_joined)]
-Palette = Annotated[tuple[str, ...], BeforeValidator(_colours), PlainSerializer(_joined)]
 
 
 class StrokesOptions(RendererOptions):
@@ -55,8 +47,13 @@ class StrokesOptions(RendererOptions):
     fill: Literal["nonzero", "evenodd"] = Field(
         "nonzero", description="what is inside a closed shape that crosses itself"
     )
-    ink: Literal["free", "palette", "black"] = Field("free", description="colours of the strokes")
-    palette: Palette = Field((), description="inks of --ink palette: names or #rrggbb with commas between")
+    ink: Literal["free", "palette", "black"] = Field(
+        "free", description="colours of the strokes: any, those of --palette, or black only"
+    )
+    palette: str | None = Field(
+        None,
+        description="colours divided by commas, a .gpl, .hex or .pal file, or a name; implies --ink palette",
+    )
     paper: str = Field("white", description="a colour, 'learned', or 'transparent'")
     width: float = Field(0.02, gt=0, le=1, description="width of a stroke at the start")
     thinnest: float = Field(0.002, ge=0, le=1, description="least width")
@@ -73,10 +70,12 @@ class StrokesOptions(RendererOptions):
     def _consistent(self) -> StrokesOptions:
         if not self.strokes or not all(1 <= count <= MOST_STROKES for count in self.strokes):
             raise ValueError(f"strokes: each number must be 1 to {MOST_STROKES}; 64 is a good start")
-        if any(a >= b for a, b in zip(self.strokes, self.strokes[1:], strict=False)):
+        if any(a >= b for a, b in itertools.pairwise(self.strokes)):
             raise ValueError("strokes: a series must grow, such as 4,8,16,32,64")
-        if (self.ink == "palette") != bool(self.palette):
-            raise ValueError("--ink palette and --palette '#112233,gold' need each other")
+        if self.ink == "palette" and self.palette is None:
+            raise ValueError("ink palette needs a palette, such as --palette '#112233,gold'")
+        if self.ink == "black" and self.palette is not None:
+            raise ValueError("palette and black ink contradict each other; give one of them")
         if self.paper not in ("learned", "transparent"):
             _check_colour(self.paper)
         if not self.thinnest <= self.width <= self.widest:

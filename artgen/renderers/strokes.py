@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -10,12 +10,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from artgen.errors import UsageError
-from artgen.export.svg import Drawing, VectorPath, write_svg
+from artgen.export.svg import Drawing, write_svg
 from artgen.export.svg_read import read_svg
 from artgen.images import parse_colour
+from artgen.palettes import Palette, load_palette, nearest_colours
 from artgen.renderers._colour import to_linear, to_srgb
 from artgen.renderers._memory import check_memory
-from artgen.renderers._paint import Paths, paint
+from artgen.renderers._paint import Paths, paint, parts_of
+from artgen.renderers._stroke_export import drawing_of, layers_of, triple
 from artgen.renderers._stroke_growth import kept, new_strokes, visible_ink
 from artgen.renderers._stroke_options import StrokesOptions
 from artgen.renderers._stroke_start import Beginning, Kind, random_strokes, strokes_on_map, strokes_on_picture
@@ -60,9 +62,8 @@ class Strokes(Renderer):
     def __init__(self, options: StrokesOptions, canvas: Size) -> None:
         super().__init__(options, canvas)
         self.extent = canvas.width / min(canvas), canvas.height / min(canvas)
-        self.surrogate_gradients = options.ink == "palette"  # type: ignore[misc]
-        palette = [parse_colour(name) for name in options.palette]
-        self.register_buffer("inks", torch.stack(palette) if palette else None, persistent=False)
+        self.given: Palette | None = load_palette(options.palette) if options.palette is not None else None
+        self.surrogate_gradients = self.given is not None
         self._held: dict[str, Tensor] = {}
 
     # --- beginning -----------------------------------------------------------------
@@ -76,6 +77,7 @@ class Strokes(Renderer):
         check_memory(population, max(self.options.strokes), self.options.width, self.canvas)
         self._set_paper(population, None)
         self._set(random_strokes(self._kind, population, self.options.strokes[0], generator))
+        self.project_()
 
     def init_from(self, source: Image | Path, generator: torch.Generator) -> None:
         """Start on a picture's edges, or from an SVG; see `Renderer.init_from`.
@@ -93,7 +95,7 @@ class Strokes(Renderer):
         drawing = read_svg(source)
         begin = strokes_of(drawing, self.options.shape == "closed", self.extent)
         check_memory(population, begin.width.shape[1], self.options.width, self.canvas)
-        if drawing.paper is not None:
+        if drawing.paper is not None and not self._is_clear:
             self._set_paper(population, torch.tensor(drawing.paper))
         self._set(Beginning(*(part.expand(population, *part.shape[1:]).clone() for part in begin)))
         for child in range(1, population):
@@ -110,9 +112,13 @@ class Strokes(Renderer):
     def _kind(self) -> Kind:
         return Kind(self.options.segments, self.options.shape == "closed", self.options.width, self.extent)
 
+    @property
+    def _is_clear(self) -> bool:
+        return self.transparent or bool(self.options.paper == "transparent")
+
     def _set_paper(self, population: int, colour: Tensor | None) -> None:
         kind = self.options.paper
-        if kind == "transparent":
+        if self._is_clear:
             return
         colour = colour if colour is not None else parse_colour("white" if kind == "learned" else kind)
         self._store("paper", colour.expand(population, 3).clone(), learned=kind == "learned")
@@ -156,10 +162,8 @@ class Strokes(Renderer):
         if torch.is_grad_enabled() or max(window.size) <= WINDOW:
             return self._on_paper(paint(paths, window))
         canvas = paths.curves.new_empty(self.population, 4, *window.size)
-        for part in _parts(window):
-            rows = slice(part.top - window.top, part.bottom - window.top)
-            columns = slice(part.left - window.left, part.right - window.left)
-            canvas[:, :, rows, columns] = self._on_paper(paint(paths, part))
+        for part, view in parts_of(canvas, window, WINDOW):
+            view.copy_(self._on_paper(paint(paths, part)))
         return canvas
 
     def paths(self, size: Size) -> Paths:
@@ -182,15 +186,16 @@ class Strokes(Renderer):
 
     def shown_colour(self) -> Float[Tensor, "population elements 3"]:
         """Return the colours as painted: with a palette, its nearest ink (straight-through)."""
-        if self.inks is None:
+        if self.given is None:
             return self.colour
-        assert isinstance(self.inks, Tensor)
-        nearest = (self.colour.detach()[:, :, None] - self.inks).square().sum(-1).argmin(-1)
-        return self.colour + (self.inks[nearest] - self.colour).detach()
+        inks = self.given.colours.to(self.colour)
+        free = self.colour.detach()
+        nearest = inks[nearest_colours(free.flatten(0, 1), inks)].view_as(free)
+        return self.colour + (nearest - free)
 
     def _on_paper(self, canvas: Canvas) -> Canvas:
         linear = self.options.blend == "linear"
-        if self.options.paper == "transparent":
+        if self._is_clear:
             return to_srgb(canvas) if linear else canvas
         paper = to_linear(self.paper) if linear else self.paper
         colour = canvas[:, :3] + (1 - canvas[:, 3:]) * paper[:, :, None, None]
@@ -219,7 +224,7 @@ class Strokes(Renderer):
         self.width.clamp_(self.options.thinnest, self.options.widest)
         self.colour.clamp_(0, 1)
         self.opacity.clamp_(0, 1)
-        if self.options.paper == "learned":
+        if "paper" in self._parameters:
             self.paper.clamp_(0, 1)
         for name, value in self._held.items():
             tensor = getattr(self, name)
@@ -311,6 +316,10 @@ class Strokes(Renderer):
         learned = {name for name, _ in self.named_parameters()}
         return ElementChange({name: source for name in parts if name in learned})
 
+    def assets_used(self) -> list[dict[str, str]]:
+        """Return where the palette comes from, if one was given."""
+        return [] if self.given is None else [self.given.credit()]
+
     # --- export --------------------------------------------------------------------
 
     def to_svg(self, size: Size) -> str:
@@ -320,67 +329,14 @@ class Strokes(Renderer):
     @torch.no_grad()
     def drawing(self, size: Size) -> Drawing:
         """Return the first candidate as a vector drawing, a layer per step of the growing series."""
-        paths = self.paths(size)
-        names = self._layer_names()
-        vectors = [
-            VectorPath(
-                curves=paths.curves[0, n].cpu(),
-                colour=_triple(self.shown_colour()[0, n]),
-                opacity=float(self.opacity[0, n]),
-                width=float(2 * paths.radii[0, n]),
-                closed=paths.closed,
-                rule=paths.rule,
-                taper=paths.taper,
-                layer=names[int(self.level[0, n])],
-            )
-            for n in range(paths.radii.shape[1])
-        ]
-        paper = None if self.options.paper == "transparent" else _triple(self.paper[0])
-        return Drawing(size, vectors, paper)
-
-    def _layer_names(self) -> list[str]:
-        if len(self.levels) == 1:
-            return ["strokes"]
-        return [f"strokes, step {step + 1}: {count}" for step, count in enumerate(self.levels)]
+        steps = [f"strokes, step {step + 1}: {count}" for step, count in enumerate(self.levels)]
+        names = steps if len(steps) > 1 else ["strokes"]
+        layers = [names[int(level)] for level in self.level[0].clamp(max=len(names) - 1)]
+        paper = None if self._is_clear else triple(self.paper[0])
+        return drawing_of(self.paths(size), self.shown_colour(), self.opacity, layers, size, paper)
 
     @torch.no_grad()
     def layers(self, size: Size) -> list[Layer]:
         """Return the paper and each stroke of the first candidate; see `Renderer.layers`."""
-        single = self.candidate(0)
-        assert isinstance(single, Strokes)
-        paths, result = single.paths(size), []
-        if self.options.paper != "transparent":
-            ground = torch.cat([self.paper[0], self.paper.new_ones(1)])[:, None, None].expand(4, *size)
-            result.append(Layer("paper", ground, 0, 0))
-        for n in range(paths.radii.shape[1]):
-            one = slice(n, n + 1)
-            box = _box(paths.curves[0, n], float(paths.radii[0, n]), size)
-            if box is None:
-                continue
-            alone = paths._replace(
-                curves=paths.curves[:, one], radii=paths.radii[:, one], paint=paths.paint[:, one]
-            )
-            image = paint(alone, box)
-            image = to_srgb(image)[0] if self.options.blend == "linear" else image[0]
-            result.append(Layer(f"stroke {n}", image, box.top, box.left, {"element": n}))
-        return result
-
-
-def _triple(colour: Tensor) -> tuple[float, float, float]:
-    red, green, blue = colour.tolist()
-    return red, green, blue
-
-
-def _box(curves: Tensor, radius: float, size: Size) -> Window | None:
-    """Return the window that control points and width may touch, None outside of the picture."""
-    low = (curves.amin((0, 1)) - radius - 1).floor().clamp(min=0).long().tolist()
-    high = (curves.amax((0, 1)) + radius + 1).ceil().long().tolist()
-    right, bottom = min(high[0], size.width), min(high[1], size.height)
-    return Window(low[1], low[0], bottom, right) if low[0] < right and low[1] < bottom else None
-
-
-def _parts(window: Window) -> Iterator[Window]:
-    """Cut a window into parts of at most `WINDOW` pixels a side."""
-    for top in range(window.top, window.bottom, WINDOW):
-        for left in range(window.left, window.right, WINDOW):
-            yield Window(top, left, min(top + WINDOW, window.bottom), min(left + WINDOW, window.right))
+        paper = None if self._is_clear else self.paper[0]
+        return layers_of(self.paths(size), size, paper, linear=self.options.blend == "linear")

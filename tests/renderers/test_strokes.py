@@ -298,7 +298,7 @@ def test_wrong_elements_are_named():
 
 
 def test_palette_shows_only_its_inks_and_passes_the_gradient():
-    renderer = make(ink="palette", palette="#ff0000, navy")
+    renderer = make(palette="#ff0000, navy")
     assert renderer.surrogate_gradients and not make().surrogate_gradients
     inks = torch.tensor([[1.0, 0, 0], [0, 0, 128 / 255]])
     shown = renderer.shown_colour()
@@ -356,9 +356,8 @@ def test_starts_on_the_edges_of_a_picture():
         ({"strokes": "4,x"}, "not a number of strokes"),
         ({"strokes": "8,4"}, "must grow"),
         ({"strokes": 10**7}, "1 to"),
-        ({"ink": "palette"}, "need each other"),
-        ({"palette": "red"}, "need each other"),
-        ({"ink": "palette", "palette": "red,blu"}, "not a colour"),
+        ({"ink": "palette"}, "needs a palette"),
+        ({"palette": "red,blue", "ink": "black"}, "contradict"),
         ({"paper": "blurple"}, "not a colour"),
         ({"width": 0.5, "widest": 0.2}, "order"),
         ({"taper": 0.7}, "0.5"),

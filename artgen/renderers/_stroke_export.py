@@ -1,0 +1,92 @@
+"""Strokes as vector paths and as picture layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from artgen.export.svg import Drawing, VectorPath
+from artgen.renderers._colour import to_srgb
+from artgen.renderers._paint import Paths, paint
+from artgen.renderers.base import Layer
+from artgen.types import Size, Window
+
+Colour = tuple[float, float, float]
+
+
+def drawing_of(
+    paths: Paths,
+    colour: Float[Tensor, "population elements 3"],
+    opacity: Float[Tensor, "population elements"],
+    layers: Sequence[str],
+    size: Size,
+    paper: Colour | None,
+) -> Drawing:
+    """Return the first candidate as a vector drawing.
+
+    Args:
+        paths: in pixels of a picture of this size.
+        colour: sRGB in [0, 1].
+        opacity: in [0, 1].
+        layers: name of each path's layer.
+        size: of the drawing.
+        paper: colour of the ground, None for a clear one.
+    """
+    vectors = [
+        VectorPath(
+            curves=paths.curves[0, n].detach().cpu(),
+            colour=triple(colour[0, n]),
+            opacity=float(opacity[0, n]),
+            width=float(2 * paths.radii[0, n]),
+            closed=paths.closed,
+            rule=paths.rule,
+            taper=paths.taper,
+            layer=layer,
+        )
+        for n, layer in enumerate(layers)
+    ]
+    return Drawing(size, vectors, paper)
+
+
+def layers_of(paths: Paths, size: Size, paper: Tensor | None, linear: bool) -> list[Layer]:
+    """Return the paper and each path of the first candidate, cropped to what it covers.
+
+    Args:
+        paths: in pixels of a picture of this size.
+        size: of the picture.
+        paper: [3] colour of the ground, None for a clear one.
+        linear: the paths' colours are in linear light.
+    """
+    result = []
+    if paper is not None:
+        ground = torch.cat([paper, paper.new_ones(1)])[:, None, None].expand(4, *size)
+        result.append(Layer("paper", ground, 0, 0))
+    for n in range(paths.radii.shape[1]):
+        one = slice(n, n + 1)
+        box = _box(paths.curves[0, n], float(paths.radii[0, n]), size)
+        if box is None:
+            continue
+        alone = paths._replace(
+            curves=paths.curves[:1, one], radii=paths.radii[:1, one], paint=paths.paint[:1, one]
+        )
+        image = paint(alone, box)
+        image = to_srgb(image)[0] if linear else image[0]
+        result.append(Layer(f"stroke {n}", image, box.top, box.left, {"element": n}))
+    return result
+
+
+def triple(colour: Tensor) -> Colour:
+    """Return a [3] colour as numbers."""
+    red, green, blue = colour.tolist()
+    return red, green, blue
+
+
+def _box(curves: Tensor, radius: float, size: Size) -> Window | None:
+    """Return the window that control points and width may touch, None outside of the picture."""
+    low = (curves.amin((0, 1)) - radius - 1).floor().clamp(min=0).long().tolist()
+    high = (curves.amax((0, 1)) + radius + 1).ceil().long().tolist()
+    right, bottom = min(high[0], size.width), min(high[1], size.height)
+    return Window(low[1], low[0], bottom, right) if low[0] < right and low[1] < bottom else None
