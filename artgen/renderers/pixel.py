@@ -30,6 +30,10 @@ LARGEST_SVG = 1 << 16
 """Most cells that are written as SVG; nobody edits more, and no browser likes them."""
 
 
+RENEWALS = 4
+"""How often a learned palette is chosen anew from what the cells wish, in the first half of a run."""
+
+
 class PixelOptions(RendererOptions):
     """Options of the pixel renderer."""
 
@@ -81,6 +85,7 @@ class Pixel(Renderer):
         colour: [P, 3, rows, columns] sRGB in [0, 1].
         level: [P] how many times the blocks are still to be halved.
         palette: [P, N, 3] sRGB in [0, 1], if it is learned.
+        renewals: [P] how often a learned palette was chosen anew.
         alpha: [P, 1, rows, columns] in [0, 1], if the picture may be transparent.
     """
 
@@ -88,6 +93,7 @@ class Pixel(Renderer):
     colour: nn.Parameter
     level: Tensor
     palette: Tensor
+    renewals: Tensor
     alpha: nn.Parameter
 
     def __init__(self, options: PixelOptions, canvas: Size) -> None:
@@ -116,6 +122,7 @@ class Pixel(Renderer):
             self.register_buffer("palette", self.given.colours[None].clone(), persistent=False)
         elif self.options.colours is not None:
             self.palette = nn.Parameter(torch.rand(population, self.options.colours, 3, generator=generator))
+            self.register_buffer("renewals", torch.zeros_like(level))
         if self.transparent:
             self.alpha = nn.Parameter(torch.full((population, 1, *stored), 0.75))
 
@@ -171,7 +178,11 @@ class Pixel(Renderer):
     def advance(
         self, progress: float, generator: torch.Generator, feedback: Feedback | None = None
     ) -> ElementChange | None:
-        """Halve the blocks at equal parts of the first half of the run."""
+        """Halve the blocks, and renew learned palettes, at equal parts of the first half of the run."""
+        due = min(int(progress * 2 * RENEWALS), RENEWALS)
+        if self.options.colours is not None and int(self.renewals[0]) < due:
+            self._renew_palettes()
+            self.renewals.fill_(due)
         divided = int(progress * 2 * self.options.levels)
         wanted = max(0, self.options.levels - 1 - divided)
         self.level.clamp_(max=wanted)
@@ -187,6 +198,17 @@ class Pixel(Renderer):
     def assets_used(self) -> list[dict[str, str]]:
         """Return the palette's name, licence, author and source if it was given."""
         return [self.given.credit()] if self.given is not None else []
+
+    @torch.no_grad()
+    def _renew_palettes(self) -> None:
+        """Choose each palette anew from its cells' wishes.
+
+        Gradients alone leave a colour that no cell is near to where it was. But the
+        straight-through gradient goes on moving the cells' own colours, so these show
+        which colours are missing.
+        """
+        wishes = self._block_means(self.colour).flatten(2).transpose(1, 2)
+        self.palette.copy_(torch.stack([cluster_colours(each, self.options.colours) for each in wishes]))
 
     def _block_means(self, cells: Tensor) -> Tensor:
         """Replace cells by the means of the present blocks, which are 2^level cells wide and high."""
