@@ -174,7 +174,7 @@ def _settled_cutouts(config: RunConfig, terms: Sequence[Term]) -> CutoutOptions:
 
 
 def _weighted_losses(config: RunConfig) -> dict[str, tuple[Loss, float]]:
-    weights = dict(config.losses)
+    weights = {**(renderers.get(config.renderer).default_losses if config.prompts else {}), **config.losses}
     if config.target is not None:
         weights.setdefault("target", 10.0 if config.prompts else 1.0)
     if config.style is not None:

@@ -101,6 +101,8 @@ class Renderer(nn.Module, abc.ABC):
     Options: ClassVar[type[RendererOptions]] = RendererOptions
     surrogate_gradients: bool = False
     """True if a declared surrogate (straight-through) replaces the true gradient."""
+    default_losses: ClassVar[Mapping[str, float]] = {}
+    """Losses that pictures from words are made with unless the run sets their weights."""
     transparent: bool = False
     """True if parts of the picture should stay clear; set before `init`."""
 
@@ -165,6 +167,17 @@ class Renderer(nn.Module, abc.ABC):
             UsageError: this renderer has no elements to lock, or not that many.
         """
         raise UsageError("this renderer has no elements to lock; try strokes or collage")
+
+    def remove(self, elements: Sequence[int]) -> ElementChange:
+        """Delete the elements with these indices from every candidate.
+
+        Returns:
+            How the rest maps to the old elements.
+
+        Raises:
+            UsageError: this renderer's elements cannot be deleted, or there are not that many.
+        """
+        raise UsageError("this renderer's elements cannot be deleted; try strokes")
 
     def advance(
         self, progress: float, generator: torch.Generator, feedback: Feedback | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -28,8 +29,6 @@ from artgen.types import Canvas, Image, Size, Window
 
 LARGEST_SVG = 1 << 16
 """Most cells that are written as SVG; nobody edits more, and no browser likes them."""
-
-
 RENEWALS = 4
 """How often a learned palette is chosen anew from what the cells wish, in the first half of a run."""
 
@@ -90,6 +89,7 @@ class Pixel(Renderer):
     """
 
     Options = PixelOptions
+    default_losses = MappingProxyType({"smoothness": 0.1})
     colour: nn.Parameter
     level: Tensor
     palette: Tensor
