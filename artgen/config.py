@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
 from artgen import prompts as grammar
 from artgen.engine.evolution_options import EvolutionOptions
@@ -81,7 +89,10 @@ class CutoutOptions(_Options):
     largest: float = Field(1.0, gt=0.01, le=1, description="largest crop, as part of the region's side")
     perspective: float = Field(0.1, ge=0, le=0.9, description="strength of the random perspective")
     flip: float | None = Field(
-        None, ge=0, le=1, description="part of the views that are mirrored; default 0.5, 0 if the words say left or right"
+        None,
+        ge=0,
+        le=1,
+        description="part of the views that are mirrored; default 0.5, 0 if the words say left or right",
     )
     noise: float = Field(0.05, ge=0, le=1, description="standard deviation of the noise added to views")
 
@@ -115,8 +126,12 @@ class TimelapseOptions(_Options):
     """The film of a run."""
 
     kind: Literal["mp4", "gif", "both", "none"] = Field("mp4", description="what the film is written as")
-    every: int | None = Field(None, ge=1, description="steps between two frames; default: `frames` over the run")
-    frames: int = Field(60, ge=1, le=10_000, description="about how many frames there are if `every` is not given")
+    every: int | None = Field(
+        None, ge=1, description="steps between two frames; default: `frames` over the run"
+    )
+    frames: int = Field(
+        60, ge=1, le=10_000, description="about how many frames there are if `every` is not given"
+    )
     side: int = Field(320, ge=16, le=4096, description="longer side of the film in pixels")
     rate: int = Field(20, ge=1, le=120, description="frames per second")
     hold: float = Field(1.5, ge=0, le=60, description="seconds for which the last frame stays")
@@ -130,13 +145,20 @@ class RunConfig(_Options):
     """
 
     prompts: Strings = Field((), description="what to paint, in the prompt grammar")
-    templates: Strings = Field(("{}",), description="sentences around the words; their embeddings are averaged")
+    templates: Strings = Field(
+        ("{}",), description="sentences around the words; their embeddings are averaged"
+    )
     renderer: str = Field("pixel", description="what the picture is made of")
     options: dict[str, Any] = Field({}, description="the renderer's own options")
-    guides: Strings = Field(("doodle",), description="models that judge: NAME, NAME:TAG or NAME=FILE, @weight")
+    guides: Strings = Field(
+        ("doodle",), description="models that judge: NAME, NAME:TAG or NAME=FILE, @weight"
+    )
     distance: Literal["spherical", "cosine"] = Field("spherical", description="between picture and words")
     contrast: float | None = Field(
-        None, ge=0, le=1, description="part of the softmax against the guide's other names; default 0.5 if any"
+        None,
+        ge=0,
+        le=1,
+        description="part of the softmax against the guide's other names; default 0.5 if any",
     )
     steps: int = Field(200, ge=1, le=1_000_000, description="optimisation steps")
     seconds: float | None = Field(None, gt=0, description="stop after so many seconds instead")
@@ -146,9 +168,15 @@ class RunConfig(_Options):
     size: WrittenSize | None = Field(None, description="size of image.png, WxH; default long side 1024")
     aspect: Aspect | None = Field(None, description="width:height of the picture")
     background: str = Field("white", description="colour behind the picture: a name or #rrggbb")
-    transparent: bool = Field(False, description="keep the exported picture's alpha; painted to look right on anything")
-    clear: float = Field(0.4, ge=0, lt=1, description="with transparent: part of the picture that should be clear")
-    wrap: bool = Field(False, description="views may cross the edges, so that the picture tiles without a seam")
+    transparent: bool = Field(
+        False, description="keep the exported picture's alpha; painted to look right on anything"
+    )
+    clear: float = Field(
+        0.4, ge=0, lt=1, description="with transparent: part of the picture that should be clear"
+    )
+    wrap: bool = Field(
+        False, description="views may cross the edges, so that the picture tiles without a seam"
+    )
     palette: str | None = Field(
         None, description="colours divided by commas, a .gpl, .hex or .pal file, or a name (artgen palettes)"
     )
@@ -160,7 +188,8 @@ class RunConfig(_Options):
     target: str | None = Field(None, description="picture to fit")
     style: str | None = Field(None, description="picture whose style is wanted")
     mask: str | None = Field(
-        None, description="picture: what is white in it changes, what is black stays as in init, target or background"
+        None,
+        description="picture: what is white in it changes, what is black stays as in init, target or background",
     )
     snapshots: SnapshotOptions = SnapshotOptions()
     timelapse: TimelapseOptions = TimelapseOptions()
@@ -171,7 +200,9 @@ class RunConfig(_Options):
     @model_validator(mode="after")
     def _has_a_goal(self) -> RunConfig:
         if not self.prompts and self.target is None and self.style is None:
-            raise ValueError('nothing to paint: give a prompt ("a blue rabbit"), --target FILE or --style FILE')
+            raise ValueError(
+                'nothing to paint: give a prompt ("a blue rabbit"), --target FILE or --style FILE'
+            )
         if self.canvas is not None and self.aspect is not None:
             raise ValueError("canvas and aspect contradict each other; give one of them")
         grammar.parse_all(self.prompts)
@@ -204,7 +235,9 @@ class RunConfig(_Options):
         """Return the paths of local files that this configuration would open."""
         pictures = [term.content for term in grammar.parse_all(self.prompts) if term.is_image]
         weights = [guide.partition("=")[2].partition("@")[0] for guide in self.guides if "=" in guide]
-        options = [value for value in self.options.values() if isinstance(value, str) and _looks_like_path(value)]
+        options = [
+            value for value in self.options.values() if isinstance(value, str) and _looks_like_path(value)
+        ]
         named = [path for path in (self.init, self.target, self.style, self.mask) if path is not None]
         colours = [self.palette] if self.palette is not None and _looks_like_path(self.palette) else []
         return [*named, *colours, *pictures, *weights, *options]
@@ -226,7 +259,9 @@ def load_mapping(text: str) -> dict[str, Any]:
         UsageError: it is too large, no mapping, or has tags.
     """
     if len(text) > LARGEST_CONFIG:
-        raise UsageError(f"a configuration of {len(text)} characters is refused; at most {LARGEST_CONFIG} are read")
+        raise UsageError(
+            f"a configuration of {len(text)} characters is refused; at most {LARGEST_CONFIG} are read"
+        )
     try:
         if "&" in text and "*" in text and any(isinstance(e, yaml.AliasEvent) for e in yaml.parse(text)):
             raise UsageError("the configuration uses YAML aliases, which are refused; write the values out")
@@ -234,7 +269,9 @@ def load_mapping(text: str) -> dict[str, Any]:
     except (yaml.YAMLError, RecursionError) as error:
         place = getattr(error, "problem_mark", None)
         where = f" at line {place.line + 1}" if place else ""
-        raise UsageError(f"the configuration is not plain YAML{where}; tags and objects are refused") from None
+        raise UsageError(
+            f"the configuration is not plain YAML{where}; tags and objects are refused"
+        ) from None
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise UsageError("the configuration must be a mapping of names to values, such as 'steps: 200'")
     return values
@@ -249,7 +286,9 @@ def load_config_file(path: Path) -> dict[str, Any]:
     """
     try:
         if path.stat().st_size > LARGEST_CONFIG:
-            raise InputError(f"{path}: larger than {LARGEST_CONFIG} bytes, so no configuration; give another file")
+            raise InputError(
+                f"{path}: larger than {LARGEST_CONFIG} bytes, so no configuration; give another file"
+            )
         return load_mapping(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a configuration ({error}); check the path") from None

@@ -43,7 +43,9 @@ def read_picture(path: Path | str) -> Float[Tensor, "1 channels height width"]:
         raise
     except Exception as error:  # Pillow's decoders raise nearly anything on broken files
         known = ", ".join(FORMATS)
-        raise InputError(f"{path}: not a readable picture ({type(error).__name__}); formats read: {known}") from None
+        raise InputError(
+            f"{path}: not a readable picture ({type(error).__name__}); formats read: {known}"
+        ) from None
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous()
 
 
@@ -56,7 +58,9 @@ def read_opaque(path: Path | str) -> Float[Tensor, "1 3 height width"]:
 
 def _check_size(path: Path, size: tuple[int, int]) -> None:
     if size[0] * size[1] > LARGEST_PIXELS:
-        raise InputError(f"{path}: {size[0]}x{size[1]} is more than {LARGEST_PIXELS} pixels; make it smaller first")
+        raise InputError(
+            f"{path}: {size[0]}x{size[1]} is more than {LARGEST_PIXELS} pixels; make it smaller first"
+        )
 
 
 def _as_rgba(picture: Pillow.Image) -> np.ndarray:

@@ -14,7 +14,9 @@ import torch
 from artgen.engine.report import versions
 
 
-def alternate(parts: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 2) -> dict[str, list[float]]:
+def alternate(
+    parts: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 2
+) -> dict[str, list[float]]:
     """Return each part's seconds per call, run in turn so that a machine's drift hits all alike."""
     seconds: dict[str, list[float]] = {name: [] for name in parts}
     for round_ in range(rounds + warmup):

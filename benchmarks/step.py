@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 
 from artgen.config import RunConfig
-from artgen.engine.evolution import Evolution
 from artgen.engine.events import ignore
+from artgen.engine.evolution import Evolution
 from artgen.engine.loop import LoopState, _step
 from artgen.engine.optimiser import make_optimiser
 from artgen.engine.randomness import Streams
@@ -77,7 +77,9 @@ def measure(renderer: str, guide: str, cutouts: int, precision: str, rounds: int
 
 def main() -> None:
     """Measure one renderer with one guide."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--renderer", default="pixel")
     parser.add_argument("--guide", default="doodle")
     parser.add_argument("--cutouts", type=int, default=16)

@@ -76,10 +76,14 @@ def clip_candidates_(renderer: Renderer, largest: float) -> None:
 def moments(renderer: Renderer, optimiser: torch.optim.Adam) -> MomentState:
     """Return the optimiser's state by parameter name (no copies)."""
     names = {parameter: name for name, parameter in renderer.named_parameters()}
-    return {names[parameter]: dict(state) for parameter, state in optimiser.state.items() if parameter in names}
+    return {
+        names[parameter]: dict(state) for parameter, state in optimiser.state.items() if parameter in names
+    }
 
 
-def load_moments(renderer: Renderer, optimiser: torch.optim.Adam, state: Mapping[str, Mapping[str, Tensor]]) -> None:
+def load_moments(
+    renderer: Renderer, optimiser: torch.optim.Adam, state: Mapping[str, Mapping[str, Tensor]]
+) -> None:
     """Give the optimiser a state from `moments`."""
     for name, tensors in state.items():
         parameter = renderer.get_parameter(name)

@@ -32,7 +32,9 @@ class Streams:
     def __getitem__(self, name: str) -> torch.Generator:
         if name not in self._generators:
             digest = hashlib.sha256(f"{self._seed}/{name}".encode()).digest()
-            self._generators[name] = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big", signed=True))
+            self._generators[name] = torch.Generator().manual_seed(
+                int.from_bytes(digest[:8], "big", signed=True)
+            )
         return self._generators[name]
 
     def views(self, population: int) -> list[torch.Generator]:

@@ -93,7 +93,14 @@ def make_workshop(config: RunConfig, formats: Mapping[str, str] | None = None) -
     context = LossContext(renderer, loaded, _reference_pictures(config, device), palette, ground.colour)
     contrast = config.contrast if config.contrast is not None else DEFAULT_CONTRAST
     objective = Objective(
-        judges, regions, _settled_cutouts(config, terms), config.distance, contrast, weighted, context, config.wrap
+        judges,
+        regions,
+        _settled_cutouts(config, terms),
+        config.distance,
+        contrast,
+        weighted,
+        context,
+        config.wrap,
     )
     stage = Stage(renderer, objective, renderer.canvas, ground, config.optimiser)
     return Workshop(stage, loaded, size, device)

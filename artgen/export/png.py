@@ -56,11 +56,17 @@ def read_configuration(path: Path) -> str:
     except FileNotFoundError:
         raise InputError(f"{path}: no such picture; check the path") from None
     except Exception as error:  # Pillow raises nearly anything on broken files
-        raise InputError(f"{path}: not a readable PNG ({type(error).__name__}); give a picture artgen made") from None
+        raise InputError(
+            f"{path}: not a readable PNG ({type(error).__name__}); give a picture artgen made"
+        ) from None
     if not isinstance(text, str) or len(text) > LONGEST_METADATA:
-        raise InputError(f"{path}: holds no artgen configuration; give a picture artgen made, or use --config")
+        raise InputError(
+            f"{path}: holds no artgen configuration; give a picture artgen made, or use --config"
+        )
     try:
         json.loads(text)
     except ValueError:
-        raise InputError(f"{path}: its artgen configuration is damaged; use --config with the run's config.yaml") from None
+        raise InputError(
+            f"{path}: its artgen configuration is damaged; use --config with the run's config.yaml"
+        ) from None
     return text

@@ -122,7 +122,9 @@ def parse_guide(text: str) -> GuideSpec:
     else:
         name, _, tag = text.partition(":")
     if not name.strip() or (equals and not file):
-        raise UsageError(f"guide {text!r} has no {'file' if name.strip() else 'name'}; write NAME, NAME:TAG or NAME=FILE")
+        raise UsageError(
+            f"guide {text!r} has no {'file' if name.strip() else 'name'}; write NAME, NAME:TAG or NAME=FILE"
+        )
     return GuideSpec(name.strip(), tag or None, file or None, weight)
 
 

@@ -112,7 +112,9 @@ def sample_views(
     shape = (population, views, 1, 1, 2)
     extent = sizes.index_select(0, level.flatten()).view(shape)
     offset = offsets.index_select(0, level.flatten()).view(shape)
-    whole = torch.tensor([canvas.width, canvas.height], device=image.device) / 2.0 ** level.view(*shape[:-1], 1)
+    whole = torch.tensor([canvas.width, canvas.height], device=image.device) / 2.0 ** level.view(
+        *shape[:-1], 1
+    )
     pixels = torch.minimum((places * whole - 0.5).clamp(min=0), extent - 1) + offset
     atlas_size = torch.tensor([atlas.shape[-1], atlas.shape[-2]], device=image.device)
     grid = ((pixels + 0.5) * 2 / atlas_size - 1).flatten(1, 2).to(image.dtype)
@@ -154,7 +156,9 @@ def _atlas(image: Tensor, deepest: int) -> tuple[Tensor, Tensor, Tensor]:
         top += level.shape[-2]
     if deepest:
         width = levels[1].shape[-1]
-        column = torch.cat([functional.pad(level, (0, width - level.shape[-1])) for level in levels[1:]], dim=-2)
+        column = torch.cat(
+            [functional.pad(level, (0, width - level.shape[-1])) for level in levels[1:]], dim=-2
+        )
         height = max(image.shape[-2], column.shape[-2])
         parts = [functional.pad(part, (0, 0, 0, height - part.shape[-2])) for part in (image, column)]
         image = torch.cat(parts, dim=-1)

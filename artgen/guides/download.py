@@ -24,7 +24,9 @@ def ensure_downloaded(model: str, tag: str) -> Path:
     tags = open_clip.list_pretrained_tags_by_model(model)
     entry = open_clip.get_pretrained_cfg(model, tag)
     if not entry:
-        raise UsageError(f"{model!r} has no weights {tag!r}{did_you_mean(tag, tags)} (known: {', '.join(tags)})")
+        raise UsageError(
+            f"{model!r} has no weights {tag!r}{did_you_mean(tag, tags)} (known: {', '.join(tags)})"
+        )
     if not _is_reachable(entry):
         raise InputError(
             f"{model}:{tag}: not downloaded yet, and the server does not answer; connect to the network, "
@@ -34,7 +36,9 @@ def ensure_downloaded(model: str, tag: str) -> Path:
         return Path(download_pretrained(entry))
     except Exception as error:  # whatever the network, the hub or the disk raise
         reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-        raise InputError(f"{model}:{tag}: the download failed ({reason}); try again, or give a file") from error
+        raise InputError(
+            f"{model}:{tag}: the download failed ({reason}); try again, or give a file"
+        ) from error
 
 
 def _is_reachable(entry: dict[str, str]) -> bool:

@@ -31,7 +31,9 @@ def describe_guide(name: str) -> str:
         return (DOODLE / "MODEL_CARD.md").read_text(encoding="utf-8")
     listed = list_guides()
     if spec.name not in listed:
-        raise UsageError(f"no guide {spec.name!r}{did_you_mean(spec.name, listed)} (artgen guides lists them)")
+        raise UsageError(
+            f"no guide {spec.name!r}{did_you_mean(spec.name, listed)} (artgen guides lists them)"
+        )
     import open_clip
 
     facts = {"tags": listed[spec.name], "configuration": open_clip.get_model_config(spec.name)}

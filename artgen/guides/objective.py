@@ -166,9 +166,14 @@ class Objective:
     def _noise(self, side: Size, views: int, generators: Sequence[torch.Generator]) -> Tensor | None:
         if not self._cutouts.noise:
             return None
-        return torch.stack([torch.randn(views, 3, *side, generator=each) for each in generators]) * self._cutouts.noise
+        return (
+            torch.stack([torch.randn(views, 3, *side, generator=each) for each in generators])
+            * self._cutouts.noise
+        )
 
-    def _goals_figure(self, judge: Judge, embedded: Float[Tensor, "population views features"], start: int) -> Tensor:
+    def _goals_figure(
+        self, judge: Judge, embedded: Float[Tensor, "population views features"], start: int
+    ) -> Tensor:
         """Return the [P] weighted sum over the goals, for views `start` and on."""
         count = self._cutouts.count
         region = torch.arange(start, start + embedded.shape[1], device=embedded.device) // count
@@ -212,7 +217,9 @@ def make_goals(
             with torch.no_grad():
                 embedding = guide.encode_image(pictures[term.content])
         else:
-            embedding = average_embedding(guide, [template.replace("{}", term.content) for template in templates])
+            embedding = average_embedding(
+                guide, [template.replace("{}", term.content) for template in templates]
+            )
         contrast = None
         if distractors is not None and term.weight > 0 and not term.is_image:
             contrast = _foreign(guide.names, distractors, terms, embedding)

@@ -170,7 +170,12 @@ def _default_tag(name: str) -> str:
 
 
 def _create(
-    name: str, model_name: str, pretrained: str | None, weights: Path, names: tuple[str, ...], device: torch.device
+    name: str,
+    model_name: str,
+    pretrained: str | None,
+    weights: Path,
+    names: tuple[str, ...],
+    device: torch.device,
 ) -> Guide:
     import open_clip
 
@@ -190,7 +195,9 @@ def _create(
         tokenizer = open_clip.get_tokenizer(model_name)
     except Exception as error:  # open_clip passes on whatever torch, json or safetensors raise
         reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
-        raise InputError(f"{weights}: not weights of {name!r} ({reason}); check the file and the model name") from error
+        raise InputError(
+            f"{weights}: not weights of {name!r} ({reason}); check the file and the model name"
+        ) from error
     return OpenClipGuide(name, model, tokenizer, names, _sha256(weights), device)
 
 
@@ -210,7 +217,10 @@ def _constants(model_name: str, pretrained: str | None) -> dict[str, Any] | None
 
     if pretrained is None or open_clip.get_pretrained_cfg(model_name, pretrained):
         return None
-    tags = [open_clip.get_pretrained_cfg(model_name, tag) for tag in open_clip.list_pretrained_tags_by_model(model_name)]
+    tags = [
+        open_clip.get_pretrained_cfg(model_name, tag)
+        for tag in open_clip.list_pretrained_tags_by_model(model_name)
+    ]
     pairs = [(tuple(tag["mean"]), tuple(tag["std"])) for tag in tags if tag.get("mean") and tag.get("std")]
     if not pairs:
         return None

@@ -67,7 +67,9 @@ def _measure(guide: Guide, views: int, device: torch.device) -> str:
     full, half = (gradients[p].flatten().double() for p in (torch.float32, torch.bfloat16))
     agreement = float(functional.cosine_similarity(full, half, dim=0))
     gain = timings[torch.bfloat16] / timings[torch.float32]
-    logger.info("%s: bfloat16 takes %.2f of float32's time, gradients agree to %.4f", guide.name, gain, agreement)
+    logger.info(
+        "%s: bfloat16 takes %.2f of float32's time, gradients agree to %.4f", guide.name, gain, agreement
+    )
     return "bfloat16" if agreement > LEAST_AGREEMENT and gain < LEAST_GAIN else "float32"
 
 

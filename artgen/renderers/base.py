@@ -146,7 +146,7 @@ class Renderer(nn.Module, abc.ABC):
         """Return the groups with their own learning rates; each parameter in one."""
 
     @torch.no_grad()
-    def project_(self) -> None:  # noqa: B027 - a renderer without constraints has nothing to do
+    def project_(self) -> None:
         """Bring the parameters back to where they are valid; called after each step. Idempotent."""
 
     def init_from(self, source: Image | Path, generator: torch.Generator) -> None:
@@ -158,7 +158,9 @@ class Renderer(nn.Module, abc.ABC):
             UsageError: this renderer cannot start from such a source.
         """
         kind = "an SVG" if isinstance(source, Path) else "a picture"
-        raise UsageError(f"this renderer cannot start from {kind}; leave out --init or choose another renderer")
+        raise UsageError(
+            f"this renderer cannot start from {kind}; leave out --init or choose another renderer"
+        )
 
     def lock(self, elements: Sequence[int]) -> None:
         """Keep the elements with these indices as they are from now on.
@@ -211,7 +213,9 @@ class Renderer(nn.Module, abc.ABC):
             for group in self.parameter_groups():
                 for name in group.parameters:
                     row = self.get_parameter(name)[child]
-                    noise = torch.randn(row.shape, generator=generator, dtype=row.dtype, device=generator.device)
+                    noise = torch.randn(
+                        row.shape, generator=generator, dtype=row.dtype, device=generator.device
+                    )
                     row.add_(noise.to(row.device), alpha=group.mutation)
         self.project_()
 
@@ -231,7 +235,9 @@ class Renderer(nn.Module, abc.ABC):
         for name, tensor in state.items():
             old = getattr(self, name)
             value = tensor.detach().to(old.device, copy=True)
-            setattr(self, name, nn.Parameter(value, old.requires_grad) if isinstance(old, nn.Parameter) else value)
+            setattr(
+                self, name, nn.Parameter(value, old.requires_grad) if isinstance(old, nn.Parameter) else value
+            )
 
     @property
     def population(self) -> int:

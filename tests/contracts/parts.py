@@ -28,7 +28,11 @@ CANVAS = Size(32, 40)
 
 
 def make(
-    name: str, population: int = 2, seed: int = 1, canvas: Size = CANVAS, options: dict[str, dict[str, Any]] = SMALL
+    name: str,
+    population: int = 2,
+    seed: int = 1,
+    canvas: Size = CANVAS,
+    options: dict[str, dict[str, Any]] = SMALL,
 ) -> Renderer:
     kind = renderers.get(name)
     renderer = kind(options_from(kind.Options, options.get(name, {}), name), canvas)

@@ -11,6 +11,7 @@ from artgen.losses import LossContext, losses
 from artgen.types import Size
 from tests.contracts.parts import make
 
+SIDE = Size(48, 48)
 every_loss = pytest.mark.parametrize("name", losses.names())
 
 
@@ -21,9 +22,11 @@ def context(tiny_guide: str) -> LossContext:
     return LossContext(make("pixel"), [load_guide(tiny_guide)], pictures, palette)
 
 
-def smooth(seed: int, population: int = 2, size: Size = Size(48, 48)) -> torch.Tensor:
+def smooth(seed: int, population: int = 2, size: Size = SIDE) -> torch.Tensor:
     """Random pictures without detail, so that a resized copy shows the same."""
-    coarse = torch.rand(population, 3, 4, 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    coarse = torch.rand(
+        population, 3, 4, 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
     return functional.interpolate(coarse, size, mode="bicubic", antialias=True).clamp(0.01, 0.99).float()
 
 

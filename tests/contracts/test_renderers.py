@@ -99,11 +99,17 @@ def test_gradient_against_finite_differences(name: str):
         return (renderer(CANVAS).double() * weights).mean()
 
     value().backward()
-    gradients = {key: parameter.grad.clone() for key, parameter in renderer.named_parameters() if parameter.grad is not None}
+    gradients = {
+        key: parameter.grad.clone()
+        for key, parameter in renderer.named_parameters()
+        if parameter.grad is not None
+    }
     assert gradients
     for key, gradient in gradients.items():
         parameter = renderer.get_parameter(key)
-        direction = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+        direction = torch.randn(
+            parameter.shape, generator=torch.Generator().manual_seed(4), dtype=torch.float64
+        )
         direction = direction * 1e-6
         with torch.no_grad():
             parameter += direction
@@ -141,7 +147,9 @@ def test_candidates_in_a_batch_equal_single_runs(name: str, tiny_guide: str):
 def _optimise(renderer, guide, seeds: list[int]) -> torch.Tensor:
     goals = make_goals(guide, parse("a blue rabbit"), ["{}"], [WHOLE], {})
     context = LossContext(renderer, [guide])
-    objective = Objective([Judge(guide, 1.0, goals)], [WHOLE], CutoutOptions(count=3), "spherical", 0.0, {}, context)
+    objective = Objective(
+        [Judge(guide, 1.0, goals)], [WHOLE], CutoutOptions(count=3), "spherical", 0.0, {}, context
+    )
     optimiser = make_optimiser(renderer, OptimiserOptions())
     streams = [torch.Generator().manual_seed(seed) for seed in seeds]
     for _ in range(3):

@@ -72,7 +72,16 @@ def test_killed_and_resumed_gives_the_same_bits(tiny_guide: str, tmp_path: Path)
     paint(config, tmp_path / "whole")
     (tmp_path / "config.yaml").write_text(config.to_yaml())
     folder = tmp_path / "killed"
-    command = [sys.executable, "-P", "-m", "artgen", "--config", str(tmp_path / "config.yaml"), "--out", str(folder)]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "artgen",
+        "--config",
+        str(tmp_path / "config.yaml"),
+        "--out",
+        str(folder),
+    ]
     _kill_after_first_checkpoint(command, folder, more_seconds=0.3)
     for more_seconds in (0.05, 0.6):
         _kill_after_first_checkpoint(

@@ -19,7 +19,11 @@ def test_each_level_of_a_growing_renderer_is_its_own_picture(photograph: Path, t
     }
     paint(RunConfig.make(values), tmp_path / "run")
     folder = tmp_path / "run"
-    assert sorted(path.name for path in folder.glob("level-*.png")) == ["level-2.png", "level-4.png", "level-8.png"]
+    assert sorted(path.name for path in folder.glob("level-*.png")) == [
+        "level-2.png",
+        "level-4.png",
+        "level-8.png",
+    ]
     strokes = [(folder / f"level-{count}.svg").read_text().count("<path") for count in (2, 4, 8)]
     assert strokes == sorted(strokes)
     assert strokes[0] <= 2 < strokes[2] <= 8

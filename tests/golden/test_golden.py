@@ -55,7 +55,9 @@ def _compare(config: RunConfig, golden: Path, folder: Path, request: pytest.Fixt
     if request.config.getoption("--regenerate-golden"):
         with Pillow.open(picture) as made:
             made.convert("RGB").save(golden, optimize=True)
-    found, expected = (np.asarray(Pillow.open(path).convert("RGB"), dtype=float) for path in (picture, golden))
+    found, expected = (
+        np.asarray(Pillow.open(path).convert("RGB"), dtype=float) for path in (picture, golden)
+    )
     assert found.shape == expected.shape
     difference = np.abs(found - expected).mean()
     assert difference <= LARGEST_MEAN_DIFFERENCE, f"mean difference {difference:.2f} of 255"

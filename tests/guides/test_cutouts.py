@@ -21,7 +21,10 @@ def kornia_views(image: torch.Tensor, homographies: torch.Tensor, side: Size) ->
     from_view = torch.diag(torch.tensor([1 / side.width, 1 / side.height, 1.0]))
     half = torch.tensor([[1.0, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
     warps = half.inverse() @ to_pixels @ homographies @ from_view @ half
-    views = [warp_perspective(image, warp[None].inverse(), side, align_corners=True, padding_mode="border") for warp in warps]
+    views = [
+        warp_perspective(image, warp[None].inverse(), side, align_corners=True, padding_mode="border")
+        for warp in warps
+    ]
     return torch.cat(views)
 
 
@@ -66,7 +69,9 @@ def test_views_stay_in_their_region():
     region = Region(0.5, 0.25, 1.0, 0.75)
     image = torch.zeros(1, 3, 80, 80)
     image[..., 20:60, 40:80] = 1
-    homographies = draw_homographies(CutoutOptions(count=20, perspective=0.5), [region], Size(80, 80), streams())
+    homographies = draw_homographies(
+        CutoutOptions(count=20, perspective=0.5), [region], Size(80, 80), streams()
+    )
     inside = sample_views(image, homographies, Size(16, 16))
     assert inside.min() > 0.45
     assert inside.mean() > 0.97
@@ -83,7 +88,9 @@ def test_flips_are_mirrored():
     image = torch.rand(1, 3, 32, 32)
     options = CutoutOptions(count=1, smallest=1, largest=1, perspective=0, flip=1)
     homographies = draw_homographies(options, [WHOLE], Size(32, 32), streams())
-    torch.testing.assert_close(sample_views(image, homographies, Size(32, 32))[0], image.flip(-1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        sample_views(image, homographies, Size(32, 32))[0], image.flip(-1), atol=1e-5, rtol=0
+    )
 
 
 def test_a_candidates_views_do_not_depend_on_the_others():

@@ -26,7 +26,9 @@ def guide(tiny_guide: str) -> Guide:
     return load_guide(tiny_guide)
 
 
-def objective(guide: Guide, prompt: str, count: int = 6, contrast: float = 0.0, **weights: float) -> Objective:
+def objective(
+    guide: Guide, prompt: str, count: int = 6, contrast: float = 0.0, **weights: float
+) -> Objective:
     terms = parse(prompt)
     regions = list(dict.fromkeys(term.region for term in terms))
     judge = Judge(guide, 1.0, make_goals(guide, terms, ["{}"], regions, {}))

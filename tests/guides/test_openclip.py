@@ -86,7 +86,9 @@ def test_embeddings_are_open_clips(tiny_guide: str):
 def test_other_sizes_are_resized(tiny_guide: str):
     guide = load_guide(tiny_guide)
     plain = torch.full((1, 3, 50, 70), 0.3)
-    torch.testing.assert_close(guide.encode_image(plain), guide.encode_image(plain[..., :32, :32]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        guide.encode_image(plain), guide.encode_image(plain[..., :32, :32]), atol=1e-4, rtol=0
+    )
 
 
 def test_features_are_maps_of_the_tower(tiny_guide: str):
