@@ -38,13 +38,15 @@ class Settings:
     learning_rate: float = 0.05
     cutouts: int = 8
     noise: float = 0.05
-    smooth: float = 0.3
+    smooth: float = 1.0
+    border: float = 20.0
+    ending: str = ""
     softmax: float = 1.0
     cosine: float = 4.0
     sharpness: float = 30.0
     crop: float = 0.2
     tilt: float = 0.1
-    blank: float = 0.5
+    blank: float = 0.92
     start_noise: float = 0.05
 
 
@@ -82,12 +84,22 @@ def roughness(cells: Tensor) -> Tensor:
     return (cells.diff(dim=2).abs().mean((1, 2, 3)) + cells.diff(dim=3).abs().mean((1, 2, 3))) / 2
 
 
+def unrest(cells: Tensor) -> Tensor:
+    """Return the variance of the colour near the border, [P]: a calm ground lets the subject stand out."""
+    line = torch.linspace(-1, 1, cells.shape[-1]).abs()
+    weight = ((torch.maximum(line[:, None], line[None]) - 0.6) / 0.4).clamp_min(0)
+    weight = weight / weight.sum()
+    centre = (cells * weight).sum((2, 3), keepdim=True)
+    return ((cells - centre).square() * weight).sum((1, 2, 3))
+
+
 def paint(
     guide, prompts: list[str], names: list[str], settings: Settings, seed: int = 0
 ) -> tuple[Tensor, Tensor]:
     """Return pictures [P, 3, 64, 64] and the probability [P] of each prompt among itself and all names."""
     generator = common.generator("paint", seed)
-    targets, others = encode_texts(guide, prompts), encode_texts(guide, [f"a {name}" for name in names])
+    targets = encode_texts(guide, [prompt + settings.ending for prompt in prompts])
+    others = encode_texts(guide, [f"a {name}" for name in names])
     same = targets @ others.T > 0.9
     cells = settings.blank + settings.start_noise * torch.randn(len(prompts), 3, 8, 8, generator=generator)
     for stage, grid in enumerate(settings.grids):
@@ -108,7 +120,7 @@ def paint(
             loss = settings.softmax * -F.log_softmax(logits, 2)[..., 0].mean(1) + settings.cosine * (
                 1 - fit.mean(1)
             )
-            (loss + settings.smooth * roughness(cells)).sum().backward()
+            (loss + settings.smooth * roughness(cells) + settings.border * unrest(cells)).sum().backward()
             optimiser.step()
             optimiser.zero_grad()
             cells.data.clamp_(0, 1)

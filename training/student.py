@@ -105,6 +105,8 @@ class Student:
         tensors = {f"model.{k}": v for k, v in self._moving().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
         tensors |= {f"helper.{k}": v for k, v in self.helper.state_dict().items()}
+        if self.bank is not None:
+            tensors["bank"] = self.bank
         for i, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{i}.{k}": v for k, v in state.items()}
         common.save_tensors(
@@ -122,6 +124,7 @@ class Student:
         )
         self.average = {k[8:]: v for k, v in tensors.items() if k.startswith("average.")}
         self.helper.load_state_dict({k[7:]: v for k, v in tensors.items() if k.startswith("helper.")})
+        self.bank = tensors.get("bank")
         described = self.optimiser.state_dict()
         for key, value in tensors.items():
             if key.startswith("adam."):
