@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
+from artgen.assets import Patch
 from artgen.renderers._collage_blending import Blending
 from artgen.renderers._collage_colour import ColourSpace
 from artgen.renderers.base import RendererOptions
+
+
+class Sources(tuple[Patch, ...]):
+    """The patches of a renderer; copies of the renderer share them."""
+
+    def __deepcopy__(self, memo: object) -> Sources:
+        return self
 
 
 class CollageOptions(RendererOptions):

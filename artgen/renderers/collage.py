@@ -21,7 +21,7 @@ from artgen.renderers._collage_atlas import Atlas, Patches
 from artgen.renderers._collage_blending import blend_tiles, finish
 from artgen.renderers._collage_colour import recolour
 from artgen.renderers._collage_geometry import Affine, Pose, patch_to_pixels
-from artgen.renderers._collage_options import CollageOptions
+from artgen.renderers._collage_options import CollageOptions, Sources
 from artgen.renderers._collage_sampling import Scene, sample
 from artgen.renderers.base import Layer, ParameterGroup, Renderer, RendererOptions, renderers
 from artgen.renderers.tiles import Grid, assemble
@@ -70,6 +70,7 @@ class Collage(Renderer):
                 options.max_pixels,
                 options.normalise_brightness,
             )
+        self.sources = Sources(patches)
         self.credits = tuple(patch.credit() for patch in patches)
         self.patches = Patches([patch.pixels for patch in patches])
         self._atlases: dict[float, Atlas] = {}
@@ -297,7 +298,6 @@ class Collage(Renderer):
 
 
 def _around_one(least: float, greatest: float) -> tuple[float, float]:
-    """Return the middle half of a range of factors."""
-    return least + (min(max(1.0, least), greatest) - least) / 2, greatest - (
-        greatest - min(max(1.0, least), greatest)
-    ) / 2
+    """Return the part of a range of factors that is half as far from 1."""
+    middle = min(max(1.0, least), greatest)
+    return (least + middle) / 2, (greatest + middle) / 2
