@@ -117,7 +117,8 @@ class Pixel(Renderer):
         noise = torch.randn(population, 3, *stored, generator=generator)
         level = torch.full((population,), self.options.levels - 1)
         self.register_buffer("level", level)
-        self.colour = nn.Parameter((0.5 + 0.1 * self._block_means(noise)).clamp(0, 1))
+        blocks = self._block_means(noise) * 2 ** (self.options.levels - 1)
+        self.colour = nn.Parameter((0.5 + 0.1 * blocks).clamp(0, 1))
         if self.given is not None:
             self.register_buffer("palette", self.given.colours[None].clone(), persistent=False)
         elif self.options.colours is not None:
