@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 
 from artgen.config import CutoutOptions, RunConfig
 from artgen.engine.ground import Ground, make_ground, on_background, random_backgrounds
-from artgen.engine.run import paint
+from artgen.engine.run import paint, resume
 from artgen.export.masked_svg import with_mask
 from artgen.guides.cutouts import draw_homographies, sample_views
 from artgen.images import read_opaque, read_picture, to_pillow
@@ -231,3 +231,22 @@ def test_local_files_are_listed(tiny_guide: str):
     config = configuration(tiny_guide, mask="m.png", style="s.png", palette="p.gpl")
     assert {"m.png", "s.png", "p.gpl"} <= set(config.local_files())
     assert "#fff,red" not in configuration(tiny_guide, palette="#fff,red").local_files()
+
+
+def test_stopped_and_resumed_with_all_of_it_gives_the_same_bits(tiny_guide: str, disc: Path, tmp_path: Path):
+    config = configuration(
+        tiny_guide,
+        options={"cells": 12, "colours": 4, "dither": 0.5, "shape": "hex"},
+        transparent=True,
+        wrap=True,
+        mask=str(disc),
+        style=str(disc),
+        population=2,
+        steps=10,
+    )
+    paint(config, tmp_path / "whole")
+    calls = iter(range(100))
+    paint(config, tmp_path / "parts", should_stop=lambda: next(calls) == 4)
+    resume(tmp_path / "parts")
+    for name in ("image.png", "candidate-2.png", "image.svg", "checkpoint.safetensors", "metrics.jsonl"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
