@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from artgen import __version__, cli_export, cli_look, cli_paint
+from artgen import __version__, cli_edit, cli_export, cli_look, cli_paint
 from artgen.cli_options import PaintByDefault
 from artgen.console import INTERRUPTED, WrittenWrong, report_error, written_wrong
 
@@ -47,7 +47,7 @@ def root(
     """Take the options that come before any command."""
 
 
-for part in (cli_paint, cli_export, cli_look):
+for part in (cli_paint, cli_edit, cli_export, cli_look):
     part.register(app)
 
 if importlib.util.find_spec("artgen.assets_cli") is not None:
