@@ -64,7 +64,7 @@ def write_gif(path: Path, frames: Sequence[Path], rate: int, hold: float) -> Non
     write_atomically(path, buffer.getvalue())
 
 
-def pad_to_even(pixels: Frame) -> Frame:
+def pad_to_even(pixels: Frame) -> UInt8[np.ndarray, "even_height even_width 3"]:
     """Return the picture with its last row and column repeated where its sides are odd.
 
     Example:

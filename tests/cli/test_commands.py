@@ -1,0 +1,229 @@
+"""What the commands answer: exit statuses, JSON, batches, promote, export, score, presets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+SMALL = ["--canvas", "24x16", "--size", "24x16", "--cells", "6", "--timelapse", "none"]
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Pillow.open(path) as picture:
+        return np.asarray(picture)
+
+
+@pytest.fixture
+def run(artgen, photograph: Path) -> Path:
+    options = [*SMALL, "--population", 3, "--steps", 3, "--seed", 1, "--out", "run", "--quiet"]
+    answer = artgen("paint", "--target", photograph, *options)
+    assert (answer.status, answer.out, answer.err) == (0, "", "")
+    return Path("run")
+
+
+def test_json_is_all_there_is_on_stdout(artgen, photograph: Path):
+    answer = artgen("paint", "--target", photograph, *SMALL, "--steps", 2, "--seed", 5, "--json")
+    result = json.loads(answer.out)
+    assert (answer.status, result["seed"], result["step"], result["reason"]) == (0, 5, 2, "done")
+    wrong = artgen("paint", "--target", "nowhere.png", "--json")
+    assert (wrong.status, list(json.loads(wrong.out))) == (2, ["error"])
+    unknown = artgen("paint", "--target", photograph, "--stepz", 3, "--json")
+    assert (unknown.status, "--steps" in json.loads(unknown.out)["error"]) == (2, True)
+
+
+def test_seed_is_told(artgen, photograph: Path):
+    answer = artgen("paint", "--target", photograph, *SMALL, "--steps", 1)
+    report = json.loads(next(Path("runs").glob("*/run.json")).read_text())
+    assert f"seed {report['seed']}" in answer.out
+    assert f"seed {report['seed']}" in answer.err
+
+
+def test_stop_keeps_everything_and_exits_130(artgen, photograph: Path, monkeypatch: pytest.MonkeyPatch):
+    import os
+    import signal
+
+    from artgen.engine import loop
+
+    step = loop._step
+
+    def interrupted(stage, state, *more):
+        if state.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(stage, state, *more)
+
+    monkeypatch.setattr(loop, "_step", interrupted)
+    answer = artgen("paint", "--target", photograph, *SMALL, "--steps", 50, "--seed", 1, "--out", "run")
+    assert answer.status == 130
+    assert "picture of this moment is kept" in answer.err
+    report = json.loads(Path("run/run.json").read_text())
+    assert (report["reason"], report["step"]) == ("stopped", 3)
+    for name in ("image.png", "config.yaml", "checkpoint.safetensors"):
+        assert (Path("run") / name).is_file()
+    monkeypatch.setattr(loop, "_step", step)
+    assert artgen("resume", "run", "--quiet").status == 0
+    assert json.loads(Path("run/run.json").read_text())["step"] == 50
+
+
+def test_rerun_asks_before_it_opens_files(artgen, run: Path):
+    refused = artgen("rerun", run / "image.png", "--out", "again")
+    assert refused.status == 2
+    assert "photograph.png" in refused.error_line()
+    assert "--yes" in refused.error_line()
+    assert not Path("again").exists()
+    assert artgen("rerun", run / "image.png", "--out", "again", "--yes", "--quiet").status == 0
+    assert (run / "image.png").read_bytes() == Path("again/image.png").read_bytes()
+
+
+def test_batch_of_seeds(artgen, photograph: Path):
+    options = [*SMALL, "--steps", 2, "--seeds", "1-2,7", "--out", "batch", "--json"]
+    answer = artgen("paint", "--target", photograph, *options)
+    result = json.loads(answer.out)
+    assert (answer.status, result["failed"]) == (0, 0)
+    assert [(cell["number"], cell["seed"], cell["status"]) for cell in result["cells"]] == [
+        (1, 1, "done"),
+        (2, 2, "done"),
+        (3, 7, "done"),
+    ]
+    pictures = [pixels(Path("batch") / cell["folder"] / "image.png") for cell in result["cells"]]
+    assert not np.array_equal(pictures[0], pictures[1])
+    alone = artgen(
+        "paint", "--target", photograph, *SMALL, "--steps", 2, "--seed", 7, "--out", "alone", "--quiet"
+    )
+    assert alone.status == 0
+    assert np.array_equal(pixels(Path("alone/image.png")), pictures[2])
+    assert pixels(Path("batch/sheet.png")).shape == (2 * 308 + 12, 2 * 268 + 12, 3)
+
+
+def test_batch_of_lines_keeps_what_works(artgen, photograph: Path, tmp_path: Path):
+    lines = [
+        "# a comment",
+        "",
+        "--cells 4 --seed 11",
+        "--cels 4",
+        "--steps 1 --renderer pixl",
+        "--out elsewhere",
+        "'an open quote",
+        "--target nowhere.png",
+    ]
+    file = tmp_path / "lines.txt"
+    file.write_text("\n".join(lines))
+    answer = artgen(
+        "paint", "--target", photograph, *SMALL, "--steps", 2, "--prompts", file, "--out", "batch"
+    )
+    assert answer.status == 1
+    summary = json.loads(Path("batch/batch.json").read_text())["cells"]
+    assert [cell["status"] for cell in summary] == ["done", *["failed"] * 5]
+    words = ["--cells", "pixel", "whole batch", "quotes", "nowhere.png"]
+    assert all(word in cell["error"] for word, cell in zip(words, summary[1:], strict=True))
+    config = (Path("batch") / summary[0]["folder"] / "config.yaml").read_text()
+    assert "cells: '4'" in config or "cells: 4" in config
+    assert "1 of 6 done" in answer.out
+    assert not Path("elsewhere").exists()
+
+
+def test_batch_that_is_interrupted(artgen, photograph: Path, monkeypatch: pytest.MonkeyPatch):
+    asked = iter(range(100))
+    monkeypatch.setattr("artgen.console.Interruption.requested", lambda self: next(asked) >= 5)
+    options = [*SMALL, "--steps", 3, "--seeds", "1-4", "--out", "batch", "--quiet"]
+    assert artgen("paint", "--target", photograph, *options).status == 130
+    statuses = [cell["status"] for cell in json.loads(Path("batch/batch.json").read_text())["cells"]]
+    assert statuses[0] == "done"
+    assert statuses[-1] == "not started"
+
+
+def test_promote_goes_on_from_the_state(artgen, photograph: Path):
+    common = ["--target", photograph, *SMALL, "--steps", 3, "--set", "optimiser.rate=0.0001"]
+    assert (
+        artgen("paint", *common, "--seeds", "1-2", "--population", 2, "--out", "batch", "--quiet").status == 0
+    )
+    chosen = json.loads(Path("batch/batch.json").read_text())["cells"][1]
+    options = ["--steps", 1, "--set", "optimiser.rate=1e-9", "--out", "more", "--quiet"]
+    assert artgen("promote", "batch/sheet.png", 2, *options).status == 0
+    assert np.array_equal(
+        pixels(Path("more/image.png")), pixels(Path("batch") / chosen["folder"] / "image.png")
+    )
+    coarser = ["--cells", 3, *options[:-3], "--out", "coarse", "--quiet"]
+    assert artgen("promote", "batch", 1, *coarser).status == 0
+    wrong = artgen("promote", "batch", 9)
+    assert (wrong.status, "no picture 9" in wrong.error_line()) == (2, True)
+    assert artgen("promote", photograph, 1).status == 2
+
+
+@pytest.mark.parametrize("name", ["../../etc", "/etc", "001-x/../..", "", None])
+def test_promote_follows_no_hostile_sheet(name: str | None, artgen, tmp_path: Path):
+    from PIL.PngImagePlugin import PngInfo
+
+    from artgen.batch.sheet import METADATA_KEY
+
+    information = PngInfo()
+    information.add_itxt(METADATA_KEY, json.dumps({"cells": [{"number": 1, "folder": name}]}))
+    Pillow.new("RGB", (4, 4)).save(tmp_path / "sheet.png", pnginfo=information)
+    assert "no run" in artgen("promote", tmp_path / "sheet.png", 1).error_line()
+
+
+def test_export_at_other_sizes_and_formats(artgen, run: Path):
+    before = pixels(run / "image.png")
+    assert artgen("export", run, "--size", "48x32").status == 0
+    assert np.array_equal(pixels(run / "export-48x32.png"), before.repeat(2, axis=0).repeat(2, axis=1))
+    assert (
+        json.loads(artgen("export", run, "--out", "x.webp", "--size", "24x16", "--json").out)["width"] == 24
+    )
+    assert np.array_equal(pixels(Path("x.webp")), before)
+    assert artgen("export", run / "image.png", "--transparent", "--out", "t.png").status == 0
+    assert pixels(Path("t.png")).shape[-1] == 4
+    sheet = json.loads(artgen("export", run, "--sheet", "--size", "24x16", "--json").out)
+    assert (sheet["width"], sheet["height"]) == (48, 32)
+    whole = pixels(Path(sheet["file"]))
+    assert np.array_equal(whole[:16, :24], before)
+    assert np.array_equal(whole[:16, 24:], pixels(run / "candidate-2.png"))
+    again = artgen("export", run, "--size", "48x32")
+    assert (again.status, "--force" in again.error_line()) == (2, True)
+    for wrong in (["--format", "gif"], ["--candidate", "4"], ["--size", "16384x8", "--format", "webp"]):
+        assert artgen("export", run, *wrong).status == 2
+
+
+def test_score_refuses_the_painter_and_ranks(artgen, tiny_guide: str, photograph: Path):
+    options = [
+        *SMALL,
+        "--cutouts",
+        2,
+        "--set",
+        "precision=float32",
+        "--guide",
+        tiny_guide,
+        "--out",
+        "run",
+        "--quiet",
+    ]
+    assert artgen("a red disc:2 | photo:-1", "--steps", 1, *options).status == 0
+    refused = artgen("score", "run", "--guide", f"{tiny_guide}@0.5")
+    assert (refused.status, "cannot judge" in refused.error_line()) == (2, True)
+    names = ["--distractors", "a dog, a red disc, a tree"]
+    result = json.loads(artgen("score", "run", "--guide", tiny_guide, "--same", *names, "--json").out)
+    assert (result["prompt"], result["among"]) == ("a red disc", 3)
+    better = sum(cosine > result["cosine"] for cosine in result["nearest"].values())
+    assert result["rank"] == 1 + better
+    assert set(result["nearest"]) == {"a dog", "a tree"}
+    unknown = artgen("score", photograph, "--guide", tiny_guide)
+    assert "what it should show" in unknown.error_line()
+
+
+def test_presets_lie_below_the_options(artgen):
+    from artgen.cli_options import configuration_values, parse_paint_arguments
+    from artgen.config import RunConfig
+
+    def config(*arguments: str) -> RunConfig:
+        return RunConfig.make(configuration_values(*parse_paint_arguments(["a rabbit", *arguments])))
+
+    draft, best = config("--preset", "draft"), config("--preset", "best")
+    assert draft.steps < config().steps < best.steps
+    assert config("--preset", "draft", "--steps", "7").steps == 7
+    assert config("--preset", "draft", "--set", "cutouts.count=3").cutouts.count == 3
+    assert config("--preset", "draft", "--guide", "ViT-B-32").cutouts.count < draft.cutouts.count
+    assert list(json.loads(artgen("presets", "--json").out))[:3] == ["draft", "normal", "best"]
+    for renderer in ("pixel", "strokes", "collage"):
+        assert config("--preset", "best", "--renderer", renderer).steps > 200
