@@ -16,7 +16,8 @@ def export(
         str | None, typer.Option(metavar="WxH", help="Size in pixels; of a cell with --sheet.")
     ] = None,
     form: Annotated[
-        str | None, typer.Option("--format", help="png, webp or svg; default: as --out says.")
+        str | None,
+        typer.Option("--format", help="png, webp, svg, ora, or layers (a folder); default: as --out says."),
     ] = None,
     transparent: Annotated[bool, typer.Option("--transparent", help="Leave out the background.")] = False,
     candidate: Annotated[int, typer.Option(help="Which candidate; 1 is the best.")] = 1,

@@ -14,6 +14,7 @@ from torch import Tensor
 from artgen.engine.folder import write_atomically
 from artgen.engine.memory import check_export
 from artgen.errors import UsageError
+from artgen.export.layers import layers_of, openraster, write_layer_folder
 from artgen.export.masked_svg import with_mask
 from artgen.export.png import render_picture, write_png
 from artgen.export.saved import SavedRun
@@ -21,8 +22,8 @@ from artgen.geometry import Size
 from artgen.images import to_pillow
 from artgen.renderers.base import Renderer
 
-Format = Literal["png", "webp", "svg"]
-FORMATS: tuple[Format, ...] = ("png", "webp", "svg")
+Format = Literal["png", "webp", "svg", "ora", "layers"]
+FORMATS: tuple[Format, ...] = ("png", "webp", "svg", "ora", "layers")
 LONGEST_WEBP = 16383
 """Longest side of a WebP picture in pixels; the format has no more bits for it."""
 DEFAULT_SIDE = 1024
@@ -62,6 +63,13 @@ def export_run(
             f"WebP takes sides of at most {LONGEST_WEBP} pixels; use --format png, or a smaller --size"
         )
     check_export(size)
+    if form == "ora":
+        merged = render_picture(single, size)[0]
+        write_atomically(path, openraster(layers_of(single, size), size, merged))
+        return size
+    if form == "layers":
+        write_layer_folder(layers_of(single, size), size, path)
+        return size
     transparent = transparent or run.config.transparent
     _write(path, form, _finished(run, single, size, transparent), run.config.to_json())
     return size
@@ -80,8 +88,8 @@ def export_sheet(run: SavedRun, path: Path, form: Format, size: Size | None, tra
     Returns:
         The size of the sheet.
     """
-    if form == "svg":
-        raise UsageError("a sheet has no SVG form; use --format png or webp")
+    if form not in ("png", "webp"):
+        raise UsageError(f"a sheet has no {form} form; use --format png or webp")
     cell = size or default_size(run, 256)
     columns = math.ceil(math.sqrt(len(run.order)))
     rows = math.ceil(len(run.order) / columns)

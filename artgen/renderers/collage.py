@@ -88,14 +88,15 @@ class Collage(Renderer):
         reach = self._reach(torch.zeros(2, device=generator.device))
         self.translation = nn.Parameter(uniform(-1.0, 1.0, 2).detach() * reach)
         self.rotation = uniform(*bounds["rotation"])
-        self.scale = uniform(*bounds["scale"])
+        least, greatest = bounds["scale"]  # small at first, so that most patches are seen and can be pulled
+        self.scale = uniform(least + (greatest - least) * 0.05, least + (greatest - least) * 0.3)
         self.squeeze = uniform(*_around_one(*bounds["squeeze"]))
         self.shear = nn.Parameter(uniform(*bounds["shear"]).detach() / 2)
         self.order = uniform(0.0, 1.0)
         if self.options.colour != "none":
-            least, greatest = self._colour_bounds(reach)
-            start = least + (greatest - least) * 0.5
-            self.colour = nn.Parameter(start + (greatest - start) * uniform(0.0, 1.0, 3).detach())
+            dimmest, brightest = self._colour_bounds(reach)
+            start = (dimmest + brightest) / 2
+            self.colour = nn.Parameter(start + (brightest - start) * uniform(0.0, 1.0, 3).detach())
         repeats = math.ceil(count / len(self.patches))
         drawn = torch.rand(
             population, repeats, len(self.patches), generator=generator, device=generator.device
@@ -108,14 +109,14 @@ class Collage(Renderer):
     def parameter_groups(self) -> list[ParameterGroup]:
         """Return the groups; lengths are in shorter sides of the picture."""
         groups = [
-            ParameterGroup("translation", ["translation"], 0.01, 0.03),
+            ParameterGroup("translation", ["translation"], 0.015, 0.03),
             ParameterGroup("rotation", ["rotation"], 0.04, 0.15),
-            ParameterGroup("scale", ["scale"], 0.006, 0.03),
+            ParameterGroup("scale", ["scale"], 0.01, 0.03),
             ParameterGroup("distortion", ["squeeze", "shear"], 0.01, 0.03),
             ParameterGroup("order", ["order"], 0.02, 0.1),
         ]
         if self.options.colour != "none":
-            groups.append(ParameterGroup("colour", ["colour"], 0.03, 0.1))
+            groups.append(ParameterGroup("colour", ["colour"], 0.04, 0.1))
         return groups
 
     def forward(self, size: Size, window: Window | None = None) -> Canvas:

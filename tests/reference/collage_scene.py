@@ -44,7 +44,12 @@ def _blob(random: np.random.Generator, name: str, least: int, greatest: int) -> 
 
 
 def scene(
-    blending: str, population: int = 2, count: int = 100, side: int = SIDE, colour: str = "rgb", **options: object
+    blending: str,
+    population: int = 2,
+    count: int = 100,
+    side: int = SIDE,
+    colour: str = "rgb",
+    **options: object,
 ) -> Collage:
     """Return a collage of `count` patches that are magnified 1 to 2 times, turned by any angle."""
     chosen = CollageOptions(
@@ -68,7 +73,9 @@ def pixel_maps(renderer: Collage, size: tuple[int, int]) -> tuple[list[Tensor], 
     sides = renderer.patches.side[renderer.patch].flatten()
     shown = renderer.scale.flatten() * short
     textures, ratios = [], []
-    for index, side, length in zip(renderer.patch.flatten().tolist(), sides.tolist(), shown.tolist(), strict=True):
+    for index, side, length in zip(
+        renderer.patch.flatten().tolist(), sides.tolist(), shown.tolist(), strict=True
+    ):
         level = max(0, min(round(2 * math.log2(side / length)), renderer.patches.levels(index) - 1))
         texture = renderer.patches.texture(index, level)
         whole = renderer.patches.pixels[index].shape

@@ -74,7 +74,9 @@ def test_clip_clops_two_passes_agree_where_they_are_defined_alike():
     renderer = scenes.scene("transparency", population=1, count=30)
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
-        renderer.scale.copy_(renderer.patches.side[renderer.patch] / 224 * (1 + 0.2 * torch.rand(1, 30, generator=generator)))
+        renderer.scale.copy_(
+            renderer.patches.side[renderer.patch] / 224 * (1 + 0.2 * torch.rand(1, 30, generator=generator))
+        )
         moves = torch.randint(-40, 41, (1, 30, 2), generator=generator)
         renderer.translation.copy_(moves / 224)
     textures, matrix, _ = scenes.pixel_maps(renderer, (224, 224))
@@ -90,7 +92,9 @@ def test_clip_clops_two_passes_agree_where_they_are_defined_alike():
         for mode in ("transparency", "masked_transparency_clipped", "masked_transparency_normed", "opacity"):
             renderer.options = renderer.options.model_copy(update={"blending": mode})
             expected = reference.blend(mode, layers, renderer.order)
-            even = [k for k, texture in enumerate(textures) if texture.shape[1] % 2 == texture.shape[2] % 2 == 0]
+            even = [
+                k for k, texture in enumerate(textures) if texture.shape[1] % 2 == texture.shape[2] % 2 == 0
+            ]
             assert len(even) == 30
             assert (renderer(Size(224, 224)) - expected).abs().max() < 1 / 255, mode
 
@@ -155,7 +159,9 @@ def test_hsv_scene_has_true_gradients():
         return (renderer(SMALL) * weights).mean()
 
     value().backward()
-    direction = torch.randn(renderer.colour.shape, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+    direction = torch.randn(
+        renderer.colour.shape, generator=torch.Generator().manual_seed(6), dtype=torch.float64
+    )
     with torch.no_grad():
         expected = 0.0
         for sign in (1, -1):
@@ -168,7 +174,9 @@ def test_hsv_scene_has_true_gradients():
 def test_no_gradient_reaches_the_patches_pixels():
     renderer = small_scene("over")
     renderer(SMALL).sum().backward()
-    assert all(atlas.texture.grad is None and not atlas.texture.requires_grad for atlas in renderer._atlases.values())
+    assert all(
+        atlas.texture.grad is None and not atlas.texture.requires_grad for atlas in renderer._atlases.values()
+    )
 
 
 def test_inverted_on_white_is_one_minus_the_picture_on_black():
@@ -255,7 +263,9 @@ def test_large_atlases_hold_only_what_is_in_use(monkeypatch):
         first = renderer(SMALL)
         assert len(next(iter(renderer._atlases.values())).contents) <= 20
         renderer.patch[1, 0] = (renderer.patch[0].max() + 1) % 40
-        assert torch.allclose(renderer(SMALL)[0], first[0], atol=2e-4)  # textures lie elsewhere, so round otherwise
+        assert torch.allclose(
+            renderer(SMALL)[0], first[0], atol=2e-4
+        )  # textures lie elsewhere, so round otherwise
     assert torch.allclose(first[0], whole[0], atol=2e-4)
 
 
