@@ -35,6 +35,8 @@ DEFAULT_CONTRAST = 0.5
 """Part of the softmax against a guide's own names, when it has some."""
 STYLE_WEIGHT = 0.5
 """Weight of the loss `style` when a style picture is given."""
+SEAM_WEIGHT = 5.0
+"""Weight of the loss `seam` when the picture is to tile; guides alone do not mind a line."""
 PALETTE_WEIGHT = 20.0
 """Weight of the loss `palette` when a palette is given to a renderer that has none itself."""
 
@@ -186,6 +188,8 @@ def _weighted_losses(config: RunConfig) -> dict[str, tuple[Loss, float]]:
         weights.setdefault("target", 10.0 if config.prompts else 1.0)
     if config.style is not None:
         weights.setdefault("style", STYLE_WEIGHT)
+    if config.wrap:
+        weights.setdefault("seam", SEAM_WEIGHT)
     if config.palette is not None and not _takes_palette(config):
         weights.setdefault("palette", PALETTE_WEIGHT)
     return {name: (losses.get(name), weight) for name, weight in weights.items() if weight}

@@ -91,6 +91,18 @@ def test_edge_looks_only_at_the_border():
     assert image.grad[0, 0, 0, 0].item() == pytest.approx(2 * 1 / 3 / border)
 
 
+def test_seam_is_zero_when_copies_join():
+    down = torch.linspace(0, 2 * torch.pi, 9)
+    periodic = (0.5 + 0.5 * down.cos()).view(1, 1, 9, 1).expand(1, 3, 9, 10)
+    assert figure("seam", periodic.clone()).item() == pytest.approx(0, abs=1e-12)
+    image = halves(plain(0.2, 0.2, 0.2), plain(0.8, 0.5, 0.2)).requires_grad_()
+    value = figure("seam", image)
+    assert value.item() == pytest.approx((0.6**2 + 0.3**2) / 3 / 2)
+    value.sum().backward()
+    assert image.grad[..., 1:-1].abs().max() == 0
+    assert image.grad[0, 0, 4, -1].item() == pytest.approx(2 * 0.6 / 3 / 8 / 2)
+
+
 class Towers(Guide):
     """A guide whose maps are known: the picture at half size, and its square."""
 
