@@ -79,6 +79,17 @@ def reported(as_json: bool = False) -> Iterator[None]:
     except ArtgenError as error:
         report_error(str(error), as_json)
         raise typer.Exit(error.exit_code) from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f"{str(error.filename)[:200]}: " if error.filename else ""
+        report_error(
+            f"{where}{error.strerror or error}; check the path, the rights and the free space", as_json
+        )
+        raise typer.Exit(1) from None
+    except MemoryError:
+        report_error("out of memory; use a smaller --canvas, --size or --population", as_json)
+        raise typer.Exit(1) from None
     except KeyboardInterrupt:
         error_console.print("interrupted", style="yellow")
         raise typer.Exit(INTERRUPTED) from None
@@ -143,6 +154,7 @@ class ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._progress.live.transient = not self._interruption.loop_is_running
         self._progress.update(self._task, visible=self._interruption.loop_is_running)
         self._progress.stop()
 

@@ -59,6 +59,8 @@ def score_picture(
     if not same and judge.digest in painters:
         raise UsageError(_is_the_painter(guide))
     others = list(distractors) if distractors is not None else _own_distractors(judge)
+    if not others:
+        raise UsageError('there is nothing to rank against; write --distractors "a cat, a dog"')
     return {"picture": str(picture), "guide": judge.name, **score(judge, image, ", ".join(texts), others)}
 
 

@@ -208,6 +208,8 @@ def test_score_refuses_the_painter_and_ranks(artgen, tiny_guide: str, photograph
     better = sum(cosine > result["cosine"] for cosine in result["nearest"].values())
     assert result["rank"] == 1 + better
     assert set(result["nearest"]) == {"a dog", "a tree"}
+    alone = artgen("score", "run", "--guide", tiny_guide, "--same", "--distractors", ",")
+    assert "nothing to rank" in alone.error_line()
     unknown = artgen("score", photograph, "--guide", tiny_guide)
     assert "what it should show" in unknown.error_line()
 

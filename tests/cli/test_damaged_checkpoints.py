@@ -1,0 +1,92 @@
+"""Checkpoints that are truncated, foreign or forged, and a full disk: one line, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+
+@pytest.fixture
+def finished_run(artgen, photograph: Path) -> Path:
+    small = ["--canvas", "16x16", "--size", "16x16", "--cells", "4", "--timelapse", "none"]
+    assert (
+        artgen("paint", "--target", photograph, "--steps", 2, "--seed", 1, *small, "--out", "run").status == 0
+    )
+    return Path("run")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def rewrite_facts(path: Path, **changes: object) -> None:
+    """Change what a checkpoint says, and leave its tensors."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        facts = json.loads(file.metadata()["artgen"])
+    save_file(load_file(path), path, metadata={"artgen": json.dumps(facts | changes)})
+
+
+def rewrite_tensor(path: Path, name: str, tensor: torch.Tensor) -> None:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    save_file(load_file(path) | {name: tensor}, path, metadata=metadata)
+
+
+BROKEN_CHECKPOINTS = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-100]),
+    "empty": lambda path: path.write_bytes(b""),
+    "pickle": lambda path: torch.save({}, path),
+    "foreign": lambda path: save_file({"weight": torch.zeros(3)}, path),
+    "no metadata": lambda path: save_file(load_file(path), path),
+    "other version": lambda path: rewrite_facts(path, format=99),
+    "step is text": lambda path: rewrite_facts(path, step="two"),
+    "views missing": lambda path: rewrite_facts(path, views_per_pass=0),
+    "other renderer": lambda path: rewrite_facts(path, config={"target": "x.png", "renderer": "strokes"}),
+    "unknown key": lambda path: rewrite_facts(path, config={"target": "x.png", "stepz": 1}),
+    "no configuration": lambda path: rewrite_facts(path, config=7),
+    "other cells": lambda path: rewrite_tensor(path, "renderer/colour", torch.zeros(1, 3, 5, 5)),
+    "other type": lambda path: rewrite_tensor(
+        path, "renderer/colour", torch.zeros(1, 3, 4, 4, dtype=torch.float64)
+    ),
+    "not finite": lambda path: rewrite_tensor(path, "renderer/colour", torch.full((1, 3, 4, 4), torch.nan)),
+    "other moments": lambda path: rewrite_tensor(path, "optimiser/colour/exp_avg", torch.zeros(7)),
+    "other stream": lambda path: rewrite_tensor(path, "streams/init", torch.zeros(3, dtype=torch.uint8)),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_CHECKPOINTS, ids=str)
+def test_broken_checkpoints(case: str, finished_run: Path, artgen):
+    BROKEN_CHECKPOINTS[case](finished_run / "checkpoint.safetensors")
+    before = files(finished_run)
+    for command in (["resume", finished_run], ["export", finished_run]):
+        answer = artgen(*command)
+        if command[0] == "export" and answer.status == 0:
+            assert case in ("other moments", "other stream", "views missing")
+            continue
+        assert answer.status == 2
+        assert answer.error_line()
+    assert {name: content for name, content in files(finished_run).items() if "export" not in name} == before
+
+
+def test_full_disk_keeps_what_is_there(finished_run: Path, artgen, monkeypatch: pytest.MonkeyPatch):
+    import errno
+    import os
+
+    before = files(finished_run)
+
+    def no_space(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    answer = artgen("resume", finished_run, "--quiet")
+    assert (answer.status, "No space left" in answer.error_line()) == (1, True)
+    assert "free some space" in answer.error_line()
+    assert files(finished_run) == before
