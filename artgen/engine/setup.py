@@ -18,7 +18,8 @@ from artgen.engine.start import start_from_run
 from artgen.errors import UsageError
 from artgen.guides.base import Guide, load_guide, parse_guide
 from artgen.guides.cutouts import DEFAULT_FLIP
-from artgen.guides.objective import Judge, Objective, make_goals
+from artgen.guides.goals import make_goals
+from artgen.guides.objective import Judge, Objective
 from artgen.guides.precision import choose_precision
 from artgen.images import read_opaque
 from artgen.losses.base import Loss, LossContext, losses
@@ -182,8 +183,22 @@ def _settled_cutouts(config: RunConfig, terms: Sequence[Term]) -> CutoutOptions:
     return config.cutouts.model_copy(update={"flip": 0.0 if sided else DEFAULT_FLIP})
 
 
+def _default_losses(config: RunConfig) -> dict[str, float]:
+    """Return the renderer's own choice for pictures from words.
+
+    A calm border is only wanted where the ground is free and the subject in the middle.
+    """
+    if not config.prompts:
+        return {}
+    weights = dict(renderers.get(config.renderer).default_losses)
+    placed = any(term.region != WHOLE for term in grammar.parse_all(config.prompts))
+    if placed or config.transparent or config.wrap or config.mask or config.init or config.target:
+        weights.pop("border", None)
+    return weights
+
+
 def _weighted_losses(config: RunConfig) -> dict[str, tuple[Loss, float]]:
-    weights = {**(renderers.get(config.renderer).default_losses if config.prompts else {}), **config.losses}
+    weights = {**_default_losses(config), **config.losses}
     if config.target is not None:
         weights.setdefault("target", 10.0 if config.prompts else 1.0)
     if config.style is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,12 +13,9 @@ from torch import Tensor
 from artgen.config import CutoutOptions
 from artgen.guides.base import Guide
 from artgen.guides.cutouts import draw_homographies, sample_views
+from artgen.guides.goals import Goal
 from artgen.losses.base import Loss, LossContext
-from artgen.prompts import Term
-from artgen.types import Embeddings, Image, PerCandidate, Region, Size
-
-SAME_MEANING = 0.9
-"""Distractors whose embedding is nearer to the prompt's than this cosine are left out."""
+from artgen.types import Image, PerCandidate, Region, Size
 
 
 def spherical_distance(cosine: Tensor) -> Tensor:
@@ -37,25 +33,6 @@ def cosine_distance(cosine: Tensor) -> Tensor:
 
 
 DISTANCES = {"spherical": spherical_distance, "cosine": cosine_distance}
-
-
-@dataclass(frozen=True)
-class Goal:
-    """One prompt term as a guide understands it.
-
-    Args:
-        name: for logs ("a blue rabbit").
-        embedding: [1, D] unit length.
-        weight: factor, negative pushes away.
-        region: index of the region whose views it judges.
-        distractors: [K, D] what it must not be taken for, or None.
-    """
-
-    name: str
-    embedding: Float[Tensor, "1 features"]
-    weight: float
-    region: int
-    distractors: Float[Tensor, "distractors features"] | None = None
 
 
 @dataclass(frozen=True)
@@ -192,55 +169,3 @@ class Objective:
         logits = guide.logit_scale * torch.cat([cosine[..., None], others], dim=-1)
         surprise = (logits.logsumexp(dim=-1) - logits[..., 0]) / math.log(logits.shape[-1])
         return (1 - self._contrast) * distance + self._contrast * surprise
-
-
-def make_goals(
-    guide: Guide,
-    terms: Sequence[Term],
-    templates: Sequence[str],
-    regions: Sequence[Region],
-    pictures: Mapping[str, Image],
-) -> list[Goal]:
-    """Return the terms as the guide understands them, encoded once.
-
-    Args:
-        guide: encodes words and pictures.
-        terms: parsed prompts.
-        templates: sentences with one `{}`; the embeddings are averaged.
-        regions: all regions, each term's own among them.
-        pictures: the image prompts' pictures by path, [1, 3, h, w].
-    """
-    goals = []
-    distractors = _encode_distractors(guide)
-    for term in terms:
-        if term.is_image:
-            with torch.no_grad():
-                embedding = guide.encode_image(pictures[term.content])
-        else:
-            embedding = average_embedding(
-                guide, [template.replace("{}", term.content) for template in templates]
-            )
-        contrast = None
-        if distractors is not None and term.weight > 0 and not term.is_image:
-            contrast = _foreign(guide.names, distractors, terms, embedding)
-        goals.append(Goal(term.content, embedding, term.weight, regions.index(term.region), contrast))
-    return goals
-
-
-def average_embedding(guide: Guide, texts: Sequence[str]) -> Embeddings:
-    """Return the [1, D] unit-length mean of the texts' embeddings."""
-    mean = guide.encode_text(texts).mean(dim=0, keepdim=True)
-    return torch.nn.functional.normalize(mean, dim=-1)
-
-
-def _encode_distractors(guide: Guide) -> Embeddings | None:
-    return guide.encode_text([f"a {name}" for name in guide.names]) if guide.names else None
-
-
-def _foreign(names: Sequence[str], embeddings: Tensor, terms: Sequence[Term], own: Tensor) -> Tensor | None:
-    """Return the embeddings of names that no prompt mentions and that mean something else."""
-    mentioned = " ".join(term.content.lower() for term in terms if term.weight > 0)
-    unnamed = [not re.search(rf"\b{re.escape(name.lower())}(s|es)?\b", mentioned) for name in names]
-    different = (embeddings @ own.T).squeeze(-1) < SAME_MEANING
-    kept = torch.tensor(unnamed, device=embeddings.device) & different
-    return embeddings[kept] if bool(kept.any()) else None

@@ -29,6 +29,8 @@ from artgen.types import Canvas, Image, Size, Window
 
 LARGEST_SVG = 1 << 16
 """Most cells that are written as SVG; nobody edits more, and no browser likes them."""
+BLANK = 0.92
+"""Grey that random candidates start around: on light ground, subjects stand out sooner than on mid-grey."""
 RENEWALS = 4
 """How often a learned palette is chosen anew from what the cells wish, in the first half of a run."""
 
@@ -89,7 +91,7 @@ class Pixel(Renderer):
     """
 
     Options = PixelOptions
-    default_losses = MappingProxyType({"smoothness": 0.1})
+    default_losses = MappingProxyType({"smoothness": 0.02, "border": 4.0})
     colour: nn.Parameter
     level: Tensor
     palette: Tensor
@@ -112,13 +114,13 @@ class Pixel(Renderer):
         return Size(max(1, round(height * pixels)), grid.width * pixels)
 
     def init(self, population: int, generator: torch.Generator) -> None:
-        """Start from grey with a little noise in the coarsest blocks; learned colours are random."""
+        """Start nearly white with a little noise in the coarsest blocks; learned colours are random."""
         stored = self.lattice.stored(self.grid)
         noise = torch.randn(population, 3, *stored, generator=generator)
         level = torch.full((population,), self.options.levels - 1)
         self.register_buffer("level", level)
         blocks = self._block_means(noise) * 2 ** (self.options.levels - 1)
-        self.colour = nn.Parameter((0.5 + 0.1 * blocks).clamp(0, 1))
+        self.colour = nn.Parameter((BLANK + 0.05 * blocks).clamp(0, 1))
         if self.given is not None:
             self.register_buffer("palette", self.given.colours[None].clone(), persistent=False)
         elif self.options.colours is not None:

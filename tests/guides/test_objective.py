@@ -7,12 +7,11 @@ import torch
 
 from artgen.config import CutoutOptions
 from artgen.guides import Guide, load_guide
+from artgen.guides.goals import average_embedding, make_goals, recoloured
 from artgen.guides.objective import (
     Judge,
     Objective,
-    average_embedding,
     cosine_distance,
-    make_goals,
     spherical_distance,
 )
 from artgen.losses import LossContext, losses
@@ -124,7 +123,15 @@ def objective_distractors(guide: Guide, prompt: str) -> int:
 @pytest.fixture(autouse=True)
 def all_names_differ(monkeypatch: pytest.MonkeyPatch):
     """With random weights all texts are alike, which would leave no distractors."""
-    monkeypatch.setattr("artgen.guides.objective.SAME_MEANING", 1.1)
+    monkeypatch.setattr("artgen.guides.goals.SAME_MEANING", 1.1)
+
+
+def test_colours_are_told_apart():
+    assert len(recoloured("a blue rabbit")) == 10
+    assert "a red rabbit" in recoloured("a Blue rabbit")
+    assert "a blue cat and a red dog" in recoloured("a red cat and a blue dog")
+    assert recoloured("a bluebird") == recoloured("a rabbit") == []
+    assert len(recoloured("a gray cat")) == 10
 
 
 def test_contrast_is_a_softmax_against_the_distractors(guide: Guide, image: torch.Tensor):

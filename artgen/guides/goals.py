@@ -1,0 +1,120 @@
+"""Goals: prompts as a guide understands them, and what they must not be taken for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from artgen.guides.base import Guide
+from artgen.prompts import Term
+from artgen.types import Embeddings, Image, Region
+
+SAME_MEANING = 0.9
+"""A guide's names whose embedding is nearer to the prompt's than this cosine are no distractors."""
+COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey")
+"""Colour words; the same sentence with another of them is a distractor (Berlin and Kay 1969)."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One prompt term as a guide understands it.
+
+    Args:
+        name: for logs ("a blue rabbit").
+        embedding: [1, D] unit length.
+        weight: factor, negative pushes away.
+        region: index of the region whose views it judges.
+        distractors: [K, D] what it must not be taken for, or None.
+    """
+
+    name: str
+    embedding: Float[Tensor, "1 features"]
+    weight: float
+    region: int
+    distractors: Float[Tensor, "distractors features"] | None = None
+
+
+def make_goals(
+    guide: Guide,
+    terms: Sequence[Term],
+    templates: Sequence[str],
+    regions: Sequence[Region],
+    pictures: Mapping[str, Image],
+) -> list[Goal]:
+    """Return the terms as the guide understands them, encoded once.
+
+    Args:
+        guide: encodes words and pictures.
+        terms: parsed prompts.
+        templates: sentences with one `{}`; the embeddings are averaged.
+        regions: all regions, each term's own among them.
+        pictures: the image prompts' pictures by path, [1, 3, h, w].
+    """
+    goals = []
+    distractors = _encode_distractors(guide)
+    for term in terms:
+        if term.is_image:
+            with torch.no_grad():
+                embedding = guide.encode_image(pictures[term.content])
+        else:
+            embedding = average_embedding(guide, _filled(templates, term.content))
+        contrast = None
+        if distractors is not None and term.weight > 0 and not term.is_image:
+            foreign = _foreign(guide.names, distractors, terms, embedding)
+            other_colours = [
+                average_embedding(guide, _filled(templates, text)) for text in recoloured(term.content)
+            ]
+            contrast = torch.cat([foreign, *other_colours])
+            contrast = contrast if len(contrast) else None
+        goals.append(Goal(term.content, embedding, term.weight, regions.index(term.region), contrast))
+    return goals
+
+
+def average_embedding(guide: Guide, texts: Sequence[str]) -> Embeddings:
+    """Return the [1, D] unit-length mean of the texts' embeddings."""
+    mean = guide.encode_text(texts).mean(dim=0, keepdim=True)
+    return torch.nn.functional.normalize(mean, dim=-1)
+
+
+def recoloured(text: str) -> list[str]:
+    """Return the text with each of its colour words replaced by every other one, and with two exchanged.
+
+    Example:
+        >>> recoloured("a blue rabbit")[:2]
+        ['a red rabbit', 'a orange rabbit']
+    """
+    pattern = re.compile(rf"\b({'|'.join((*COLOURS, 'gray'))})\b", re.IGNORECASE)
+    found = list(pattern.finditer(text))
+    changed = [
+        text[: match.start()] + other + text[match.end() :]
+        for match in found
+        for other in COLOURS
+        if other != match[1].lower().replace("gray", "grey")
+    ]
+    if len(found) == 2 and found[0][1].lower() != found[1][1].lower():
+        first, second = found
+        between = text[first.end() : second.start()]
+        changed.append(text[: first.start()] + second[1] + between + first[1] + text[second.end() :])
+    return changed
+
+
+def _filled(templates: Sequence[str], text: str) -> list[str]:
+    return [template.replace("{}", text) for template in templates]
+
+
+def _encode_distractors(guide: Guide) -> Embeddings | None:
+    return guide.encode_text([f"a {name}" for name in guide.names]) if guide.names else None
+
+
+def _foreign(names: Sequence[str], embeddings: Tensor, terms: Sequence[Term], own: Tensor) -> Tensor:
+    """Return the embeddings of names that no prompt mentions and that mean something else."""
+    mentioned = " ".join(term.content.lower() for term in terms if term.weight > 0)
+    unnamed = [not re.search(rf"\b{re.escape(name.lower())}(s|es)?\b", mentioned) for name in names]
+    different = (embeddings @ own.T).squeeze(-1) < SAME_MEANING
+    kept = torch.tensor(unnamed, device=embeddings.device) & different
+    return embeddings[kept]
