@@ -165,7 +165,8 @@ def test_excess_opacity_is_what_is_missing_to_the_clear_part():
 
 
 def test_the_opacity_is_in_the_metrics_and_the_loss(tiny_guide: str, tmp_path: Path):
-    config = configuration(tiny_guide, transparent=True, clear=0.9, steps=1, losses={"smoothness": 0})
+    nothing = dict.fromkeys(renderers.get("pixel").default_losses, 0)
+    config = configuration(tiny_guide, transparent=True, clear=0.9, steps=1, losses=nothing)
     paint(config, tmp_path / "run")
     line = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
     (prompt,) = (figure for name, figure in line.items() if name.startswith("prompt"))
