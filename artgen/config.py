@@ -265,7 +265,9 @@ def load_mapping(text: str) -> dict[str, Any]:
     try:
         if "&" in text and "*" in text and any(isinstance(e, yaml.AliasEvent) for e in yaml.parse(text)):
             raise UsageError("the configuration uses YAML aliases, which are refused; write the values out")
-        values = yaml.safe_load(text)
+        values = _read_json(text)
+        if values is None:
+            values = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
         place = getattr(error, "problem_mark", None)
         where = f" at line {place.line + 1}" if place else ""
@@ -275,6 +277,14 @@ def load_mapping(text: str) -> dict[str, Any]:
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise UsageError("the configuration must be a mapping of names to values, such as 'steps: 200'")
     return values
+
+
+def _read_json(text: str) -> Any:
+    """Return what JSON text holds, None if it is none; YAML would read its `1e-9` as a word."""
+    try:
+        return json.loads(text) if text.lstrip().startswith("{") else None
+    except ValueError:
+        return None
 
 
 def load_config_file(path: Path) -> dict[str, Any]:
