@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from jaxtyping import Float
@@ -51,6 +52,7 @@ class Strokes(Renderer):
     """
 
     Options = StrokesOptions
+    default_losses = MappingProxyType({"border": 4.0})
     points: nn.Parameter
     width: nn.Parameter
     colour: Tensor
