@@ -371,3 +371,24 @@ def test_options_of_no_use_are_refused(options, reason):
 def test_more_strokes_than_memory_are_refused_at_once():
     with pytest.raises(UsageError, match=r"GB are free; use fewer strokes"):
         make(strokes=100_000, population=1000)
+
+
+def test_256_strokes_fit_a_photograph():
+    """22 dB are asked for after 500 steps; they take about 60, 75 steps reach 22.8 dB."""
+    from skimage import data, transform
+
+    photograph = transform.resize(data.astronaut(), (224, 224), anti_aliasing=True)
+    target = torch.from_numpy(photograph).float().permute(2, 0, 1)[None]
+    renderer = make(strokes=256, width=0.02, canvas=Size(224, 224))
+    groups = [
+        {"params": [renderer.get_parameter(name) for name in group.parameters], "lr": group.learning_rate}
+        for group in renderer.parameter_groups()
+    ]
+    optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99))
+    for _ in range(75):
+        error = (renderer(renderer.canvas)[:, :3] - target).square().mean()
+        optimiser.zero_grad()
+        error.backward()
+        optimiser.step()
+        renderer.project_()
+    assert -10 * error.log10() > 22
