@@ -75,7 +75,7 @@ def clip_candidates_(renderer: Renderer, largest: float) -> None:
 
 def moments(renderer: Renderer, optimiser: torch.optim.Adam) -> MomentState:
     """Return the optimiser's state by parameter name (no copies)."""
-    names = {parameter: name for name, parameter in renderer.named_parameters()}
+    names: dict[Tensor, str] = {parameter: name for name, parameter in renderer.named_parameters()}
     return {
         names[parameter]: dict(state) for parameter, state in optimiser.state.items() if parameter in names
     }
