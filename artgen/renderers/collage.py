@@ -23,6 +23,7 @@ from artgen.renderers._collage_colour import recolour
 from artgen.renderers._collage_geometry import Affine, Pose, patch_to_pixels
 from artgen.renderers._collage_options import CollageOptions, Sources
 from artgen.renderers._collage_sampling import Scene, sample
+from artgen.renderers._collage_start import mosaic, place_first
 from artgen.renderers.base import Layer, ParameterGroup, Renderer, RendererOptions, renderers
 from artgen.renderers.tiles import Grid, assemble
 from artgen.types import Canvas, Image, Size, Window
@@ -89,10 +90,11 @@ class Collage(Renderer):
         self.translation = nn.Parameter(uniform(-1.0, 1.0, 2).detach() * reach)
         self.rotation = uniform(*bounds["rotation"])
         least, greatest = bounds["scale"]  # small at first, so that most patches are seen and can be pulled
-        self.scale = uniform(least + (greatest - least) * 0.05, least + (greatest - least) * 0.3)
+        self.scale = uniform(least + (greatest - least) * 0.04, least + (greatest - least) * 0.22)
         self.squeeze = uniform(*_around_one(*bounds["squeeze"]))
         self.shear = nn.Parameter(uniform(*bounds["shear"]).detach() / 2)
         self.order = uniform(0.0, 1.0)
+        place_first(self, generator)
         if self.options.colour != "none":
             dimmest, brightest = self._colour_bounds(reach)
             start = (dimmest + brightest) / 2
@@ -169,9 +171,7 @@ class Collage(Renderer):
     def scene(self, size: Size, painting: Tensor | None = None) -> Scene:
         """Return where the patches are in a picture of this size.
 
-        Args:
-            size: of the picture in pixels.
-            painting: [P, N] elements in the order wanted; as stored if None.
+        `painting` [P, N] gives the order of the elements; as stored if None.
         """
         affine, patch = self.affine(size), self.patch
         if painting is not None:
@@ -280,7 +280,7 @@ class Collage(Renderer):
         if isinstance(source, Path):
             super().init_from(source, generator)
             return
-        layered.mosaic(self, source, generator)
+        mosaic(self, source, generator)
         self.project_()
         self._keep()
 

@@ -58,9 +58,21 @@ def scene(
     renderer = Collage(chosen, Size(side, side), patches())
     generator = torch.Generator().manual_seed(SEED)
     renderer.init(population, generator)
-    magnified = 1 + torch.rand(population, count, generator=generator)
-    with torch.no_grad():
-        renderer.scale.copy_(renderer.patches.side[renderer.patch] * magnified / SIDE)
+    ranges = {
+        "translation": (-0.5, 0.5),
+        "rotation": (-math.pi, math.pi),
+        "squeeze": (0.8, 1.3),
+        "shear": (-0.15, 0.15),
+        "order": (0.0, 1.0),
+        "scale": (1.0, 2.0),
+    }
+    with torch.no_grad():  # all of it drawn here, so that no default of the renderer changes the scene
+        for name, (least, greatest) in ranges.items():
+            parameter = renderer.get_parameter(name)
+            parameter.copy_(least + (greatest - least) * torch.rand(parameter.shape, generator=generator))
+        renderer.scale.mul_(renderer.patches.side[renderer.patch] / SIDE)
+        if colour != "none":
+            renderer.colour.copy_(0.5 + 0.5 * torch.rand(renderer.colour.shape, generator=generator))
     return renderer
 
 

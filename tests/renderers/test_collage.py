@@ -199,7 +199,7 @@ def test_bounds_hold_after_projection_and_only_then():
     greatest = {name: each.detach().max().item() for name, each in renderer.named_parameters()}
     assert greatest["rotation"] == pytest.approx(math.radians(30))
     assert greatest["shear"] == pytest.approx(0.1)
-    assert greatest["translation"] == pytest.approx(0.5)
+    assert greatest["translation"] == pytest.approx(0.5 + renderer.options.margin)
     assert greatest["colour"] == 1
 
 
