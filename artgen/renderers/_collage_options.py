@@ -37,7 +37,7 @@ class CollageOptions(RendererOptions):
     max_colour: float = Field(1.0, ge=0, le=1, description="greatest factor of a colour")
     max_hue: float = Field(1.57, ge=0, le=6.3, description="greatest factor of the hue (hsv)")
     min_scale: float = Field(0.06, gt=0, le=4, description="least longer side of a patch, in shorter sides")
-    max_scale: float = Field(0.8, gt=0, le=4, description="greatest longer side, in shorter sides")
+    max_scale: float = Field(0.6, gt=0, le=4, description="greatest longer side, in shorter sides")
     min_rotation: float = Field(-180, ge=-180, le=180, description="least rotation in degrees")
     max_rotation: float = Field(180, ge=-180, le=180, description="greatest rotation in degrees")
     min_squeeze: float = Field(0.6, ge=0.1, le=10, description="least factor of width over height")

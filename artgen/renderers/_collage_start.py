@@ -14,20 +14,6 @@ if TYPE_CHECKING:
 
 
 @torch.no_grad()
-def place_first(renderer: Collage, generator: torch.Generator) -> None:
-    """Let each candidate's first patch be large, upright, central and above half of the others.
-
-    Candidates differ most by it, which gives evolution's initial search something to choose.
-    """
-    least, greatest = renderer.options.bounds()["scale"]
-    drawn = torch.rand(len(renderer.scale), generator=generator, device=generator.device)
-    renderer.translation[:, 0] *= 0.25
-    renderer.rotation[:, 0] *= 0.1
-    renderer.scale[:, 0] = least + (greatest - least) * (0.8 + 0.2 * drawn.to(renderer.scale.device))
-    renderer.order[:, 0] = 0.5
-
-
-@torch.no_grad()
 def mosaic(renderer: Collage, picture: Image, generator: torch.Generator) -> None:
     """Lay the patches on a jittered lattice, coloured and chosen like the picture below them."""
     population, count = renderer.patch.shape

@@ -23,7 +23,7 @@ from artgen.renderers._collage_colour import recolour
 from artgen.renderers._collage_geometry import Affine, Pose, patch_to_pixels
 from artgen.renderers._collage_options import CollageOptions, Sources
 from artgen.renderers._collage_sampling import Scene, sample
-from artgen.renderers._collage_start import mosaic, place_first
+from artgen.renderers._collage_start import mosaic
 from artgen.renderers.base import Layer, ParameterGroup, Renderer, RendererOptions, renderers
 from artgen.renderers.tiles import Grid, assemble
 from artgen.types import Canvas, Image, Size, Window
@@ -90,11 +90,10 @@ class Collage(Renderer):
         self.translation = nn.Parameter(uniform(-1.0, 1.0, 2).detach() * reach)
         self.rotation = uniform(*bounds["rotation"])
         least, greatest = bounds["scale"]  # small at first, so that most patches are seen and can be pulled
-        self.scale = uniform(least + (greatest - least) * 0.04, least + (greatest - least) * 0.22)
+        self.scale = uniform(least + (greatest - least) * 0.05, least + (greatest - least) * 0.3)
         self.squeeze = uniform(*_around_one(*bounds["squeeze"]))
         self.shear = nn.Parameter(uniform(*bounds["shear"]).detach() / 2)
         self.order = uniform(0.0, 1.0)
-        place_first(self, generator)
         if self.options.colour != "none":
             dimmest, brightest = self._colour_bounds(reach)
             start = (dimmest + brightest) / 2
