@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -92,7 +93,7 @@ def with_the(name: str) -> str:
 
 def naming(guide, rows: list[dict], icons: Tensor, limit: int) -> dict:
     """Zero-shot names on the test sets, clean and (OpenMoji things) attacked."""
-    figures = {}
+    figures: dict[str, dict] = {}
     for style in SETS:
         drawings, classes, labels = style_set(rows, icons, style)
         if not len(labels):
@@ -232,7 +233,7 @@ def main() -> None:
     rows, icons = json.loads(work.catalogue.read_text()), load_file(work.icons)["icons"]
     guide = paint_check.load(directory)
     size = 8 if options.smoke else 600
-    figures = {"guide": naming(guide, rows, icons, size)}
+    figures: dict[str, Any] = {"guide": naming(guide, rows, icons, size)}
     if not options.quick:
         atlas = scenes.Atlas(icons)
 

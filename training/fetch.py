@@ -46,7 +46,10 @@ def unpack(archive: Path, members: list[str], target: Path) -> None:
         return
     with tarfile.open(archive) as tar:
         for member in members:
-            (target / Path(member).name).write_bytes(tar.extractfile(member).read())
+            file = tar.extractfile(member)
+            if file is None:
+                raise SystemExit(f"{archive.name}: {member} is not a file")
+            (target / Path(member).name).write_bytes(file.read())
 
 
 def main() -> None:

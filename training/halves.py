@@ -47,3 +47,10 @@ def slopes(
         for a, b in zip(first[:count], second[:count], strict=True)
     ]
     return total, [first[count:], second[count:]]
+
+
+def slope_of(leaf: Tensor) -> Tensor:
+    """Return the gradient that a leaf has received."""
+    if leaf.grad is None:
+        raise ValueError("no gradient has reached this tensor; call backward first")
+    return leaf.grad

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import open_clip
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 import artgen.guides.towers  # noqa: F401  (registers the image tower with timm)
 
 CONTEXT = 16
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "model_cfg": {
         "embed_dim": 256,
         "vision_cfg": {

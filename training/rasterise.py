@@ -80,7 +80,8 @@ def main() -> None:
     sources = work.folder("sources")
     standard = names.standard_names(sources / "emojibase" / "data.json")
     squashed = {name.replace(" ", ""): name for name in standard}
-    rows, drawings = [], []
+    rows: list[dict] = []
+    drawings: list[torch.Tensor] = []
     for style, source in SOURCES.items():
         if not source["package"].startswith("@iconify-json/"):
             continue

@@ -47,9 +47,8 @@ def make_icons(work: common.Work) -> None:
     rows = [
         {"name": name, "style": style, "use": use, "group": 3} for style, use in STYLES for name in SHAPES
     ]
-    common.save_tensors(
-        {"icons": torch.stack([shape(row["name"], row["style"]) for row in rows])}, work.icons
-    )
+    icons = [shape(name, style) for style, _ in STYLES for name in SHAPES]
+    common.save_tensors({"icons": torch.stack(icons)}, work.icons)
     common.save_json(rows, work.catalogue)
 
 

@@ -82,7 +82,7 @@ class Student:
             groups, lr=1e-3, weight_decay=plan.weight_decay, betas=(0.9, 0.98), fused=True
         )
         self.average = {key: value.clone() for key, value in self._moving().items()}
-        self.bank: Tensor | None = None
+        self.bank = torch.zeros(0, 256)
 
     def _moving(self) -> dict[str, Tensor]:
         """All weights and batch statistics that change."""
@@ -105,8 +105,7 @@ class Student:
         tensors = {f"model.{k}": v for k, v in self._moving().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
         tensors |= {f"helper.{k}": v for k, v in self.helper.state_dict().items()}
-        if self.bank is not None:
-            tensors["bank"] = self.bank
+        tensors["bank"] = self.bank
         for i, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{i}.{k}": v for k, v in state.items()}
         common.save_tensors(
@@ -124,12 +123,15 @@ class Student:
         )
         self.average = {k[8:]: v for k, v in tensors.items() if k.startswith("average.")}
         self.helper.load_state_dict({k[7:]: v for k, v in tensors.items() if k.startswith("helper.")})
-        self.bank = tensors.get("bank")
+        self.bank = tensors.get("bank", self.bank)
         described = self.optimiser.state_dict()
+        weights = [*self.image_weights, *self.text_weights]
         for key, value in tensors.items():
             if key.startswith("adam."):
                 _, index, name = key.split(".")
-                described["state"].setdefault(int(index), {})[name] = value
+                like = weights[int(index)]  # the fused step needs the weight's own memory layout
+                laid = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
+                described["state"].setdefault(int(index), {})[name] = laid
         self.optimiser.load_state_dict(described)
         self.step = common.metadata(path)["step"]
 
@@ -188,7 +190,9 @@ class Student:
         image = torch.cat(seen).detach().requires_grad_()
         loss, figures = self.loss(image, text, batch)
         (0.5 * loss).backward()
-        grads, own = halves.slopes(seen, image.grad.chunk(2), self.image_weights, parts if attack else None)
+        grads, own = halves.slopes(
+            seen, halves.slope_of(image).chunk(2), self.image_weights, parts if attack else None
+        )
         accumulate(self.image_weights, grads)
         slope = torch.cat([grad[0] for grad in own]) if attack else None
         return slope, {"loss": loss.item()} | figures
@@ -203,7 +207,7 @@ class Student:
         slope, _ = self.look(batch["images"] + noise, text, batch, attack=True)
         attack = batches.within(noise + batches.scaled(slope, reach), reach)
         _, figures = self.look(batch["images"] + attack, text, batch, attack=False)
-        grads, _ = halves.slopes(encoded, text.grad.chunk(2), self.text_weights)
+        grads, _ = halves.slopes(encoded, halves.slope_of(text).chunk(2), self.text_weights)
         accumulate(self.text_weights, grads)
         for group in self.optimiser.param_groups:
             group["lr"] = self.plan.rate(self.step) * group["share"]
@@ -251,7 +255,8 @@ def run(work: common.Work, plan: Plan, smoke: bool, until: int) -> Student:
     head = teacher.load_head(work, len(maker.vocabulary.names))
     principal = load_file(work.folder("teacher") / "principal.safetensors")
     names = [f"a {name}" for name in maker.vocabulary.names]
-    data, held = None, range(0)
+    data: dict[str, Tensor] = {}
+    held = range(0)
     start, first = time.monotonic(), student.step
     while student.step < until:
         if plan.shards_at(student.step) != held:
@@ -259,7 +264,7 @@ def run(work: common.Work, plan: Plan, smoke: bool, until: int) -> Student:
             torch.set_num_threads(2)
             data = gathered([shards.shard_at(k, work, maker) for k in held], head, principal)
             torch.set_num_threads(1)
-        if student.bank is None or student.step % BANK_EVERY == 0:
+        if not len(student.bank) or student.step % BANK_EVERY == 0:
             student.refresh(names)
         generator = common.generator("step", student.step)
         batch = batches.draw(data, plan.batch, generator)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import timm
 import torch
@@ -29,6 +30,7 @@ class Backbone(nn.Module):
         if weights is not None:
             self._load(torch.load(weights, weights_only=True))
         self.net.to(memory_format=torch.channels_last).requires_grad_(False)
+        self.features: Any = self.net.forward_features
 
     def _load(self, source: dict[str, Tensor]) -> None:
         """The package's tensors are timm's, in the same order under other names."""
@@ -41,7 +43,8 @@ class Backbone(nn.Module):
         """Map images [N, 3, 128, 128] in 0..1 to fp16 features [N, 1280]."""
         images = model.normalised(images).contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, torch.bfloat16):
-            return self.net.forward_features(images).float().mean((2, 3)).half()
+            maps: Tensor = self.features(images)
+            return maps.float().mean((2, 3)).half()
 
 
 class Head(nn.Module):
