@@ -226,10 +226,11 @@ def _in_the_frame_of(tile: Collage, canvas: Size, window: Window) -> dict[str, T
 
 
 def seam_contrast(picture: Image, tiling: Tiling, tile: Size) -> float:
-    """Return how much steeper the picture is across seams than elsewhere; 1 if not at all.
+    """Return how much steeper the picture is across seams than beside them; 1 if not at all.
 
-    The mean absolute difference of neighbouring pixels across the borders of tiles,
-    divided by the mean over the whole picture.
+    The mean absolute difference of neighbouring pixels across the borders of tiles, divided by
+    that of the lines beside them, up to a sixth of a tile away: the middle of a picture can be
+    richer than its margin without there being a seam.
 
     Args:
         picture: [1, 3, H, W] the whole, at any size.
@@ -240,7 +241,14 @@ def seam_contrast(picture: Image, tiling: Tiling, tile: Size) -> float:
     across, down = tiling.seams(tile)
     rows = (picture[..., 1:, :] - picture[..., :-1, :]).abs().mean((0, 1, 3))
     columns = (picture[..., 1:] - picture[..., :-1]).abs().mean((0, 1, 2))
-    at_rows = [round(edge * picture.shape[2] / canvas.height) - 1 for edge in across]
-    at_columns = [round(edge * picture.shape[3] / canvas.width) - 1 for edge in down]
-    seams = torch.cat([rows[at_rows], columns[at_columns]])
-    return float(seams.mean() / torch.cat([rows, columns]).mean())
+    seams, beside = [], []
+    for lines, edges, factor, side in (
+        (rows, across, picture.shape[2] / canvas.height, tile.height),
+        (columns, down, picture.shape[3] / canvas.width, tile.width),
+    ):
+        for edge in edges:
+            at, reach = round(edge * factor) - 1, max(3, round(side * factor / 6))
+            near = [at + sign * step for step in range(2, reach + 1) for sign in (-1, 1)]
+            seams.append(lines[at])
+            beside.append(lines[[index for index in near if 0 <= index < len(lines)]].mean())
+    return float(torch.stack(seams).mean() / torch.stack(beside).mean())

@@ -17,8 +17,8 @@ from tests.reference import collage_scene as scenes
 TILE = Size(96, 96)
 
 
-def a_tile(seed: int) -> Collage:
-    renderer = Collage(CollageOptions(count=12, min_scale=0.2, max_scale=0.6), TILE, scenes.patches(6))
+def a_tile(seed: int, count: int = 12) -> Collage:
+    renderer = Collage(CollageOptions(count=count, min_scale=0.2, max_scale=0.6), TILE, scenes.patches(6))
     renderer.init(1, torch.Generator().manual_seed(seed))
     return renderer
 
@@ -55,7 +55,7 @@ def test_patches_lie_across_the_borders_so_that_there_is_no_seam():
     canvas = tiling.canvas(TILE)
     whole = None
     for index in range(9):
-        whole = joined(whole, a_tile(index), canvas, tiling.window(index, TILE))
+        whole = joined(whole, a_tile(index, count=40), canvas, tiling.window(index, TILE))
     with torch.no_grad():
         large = whole(Size(canvas.height * 3, canvas.width * 3))
     picture = large[:, :3] + 1 - large[:, 3:]

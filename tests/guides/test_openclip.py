@@ -183,6 +183,7 @@ def test_several_guides_vote(tiny_guide: str, tmp_path: Path):
         "steps": 2,
         "seed": 1,
         "cutouts": {"count": 2},
+        "losses": {"smoothness": 0, "border": 0},
         "precision": "float32",
         "size": "32x32",
     }

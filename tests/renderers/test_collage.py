@@ -25,6 +25,11 @@ def small_scene(mode: str, **options: object) -> Collage:
     return scenes.scene(mode, count=20, side=96, **options)
 
 
+def closeness(mode: str) -> float:
+    """The soft order takes powers of the order, which enlarge float32's rounding; in float64 it is 0.0002 of 1/255."""
+    return (1.0 if mode == "opacity" else 0.1) / 255
+
+
 @pytest.fixture(scope="module")
 def dense_layers() -> torch.Tensor:
     """[P, N, 4, 224, 224] the fixed scene's layers by the oracle; they are the same for all modes."""
@@ -34,12 +39,12 @@ def dense_layers() -> torch.Tensor:
 
 @every_mode
 def test_the_fixed_scene_equals_the_oracle(mode: str, dense_layers: torch.Tensor):
-    """Worst seen: 0.02 of 1/255."""
+    """Worst seen: 0.02 of 1/255, and 0.7 with the soft order."""
     renderer = scenes.scene(mode)
     with torch.no_grad():
         found = renderer(Size(224, 224))
         expected = reference.blend(mode, dense_layers, renderer.order)
-    assert (found - expected).abs().max() < 0.1 / 255
+    assert (found - expected).abs().max() < closeness(mode)
     assert found[:, 3].mean() > 0.3
 
 
@@ -51,7 +56,7 @@ def test_any_size_equals_the_oracle(mode: str, size: Size):
         renderer.canvas = size
     with torch.no_grad():
         found, expected = renderer(size), scenes.dense(renderer, tuple(size))
-    assert (found - expected).abs().max() < 0.1 / 255
+    assert (found - expected).abs().max() < closeness(mode)
 
 
 @every_mode
