@@ -197,7 +197,9 @@ def synonyms(guide, rows: list[dict]) -> dict[str, float]:
     """Percent of words in no caption whose known concept is among the five nearest names."""
     listed = json.loads((Path(__file__).parent / "synonyms.json").read_text())
     classes = sorted({row["name"] for row in rows if row["use"] == "train"})
-    pairs = [(word, concept) for word, concept in listed.items() if concept in classes]
+    vocabulary = captions.Vocabulary(rows)
+    said = {part for forms in vocabulary.spoken for words, _ in forms for part in words.split()}
+    pairs = [(word, concept) for word, concept in listed.items() if concept in classes and word not in said]
     if not pairs:
         return {"words": 0, "top5": 0.0}
     with torch.inference_mode():

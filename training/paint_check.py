@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from training import common, model
+from training.names import COLOURS
 
 PROMPTS = (
     "a blue rabbit", "a cat", "a red apple", "a green tree", "a butterfly", "a castle", "a yellow duck",
@@ -37,16 +38,18 @@ class Settings:
     grids: tuple[int, ...] = (8, 16, 32)
     learning_rate: float = 0.05
     cutouts: int = 8
-    noise: float = 0.05
-    smooth: float = 1.0
+    noise: float = 0.1
+    smooth: float = 2.0
     border: float = 20.0
+    ground: float = 0.97
+    recolour: int = 1
     ending: str = ""
     softmax: float = 1.0
-    cosine: float = 4.0
-    sharpness: float = 30.0
+    cosine: float = 8.0
+    sharpness: float = 20.0
     crop: float = 0.2
     tilt: float = 0.1
-    blank: float = 0.92
+    blank: float = 0.6
     start_noise: float = 0.05
 
 
@@ -84,12 +87,25 @@ def roughness(cells: Tensor) -> Tensor:
     return (cells.diff(dim=2).abs().mean((1, 2, 3)) + cells.diff(dim=3).abs().mean((1, 2, 3))) / 2
 
 
-def unrest(cells: Tensor) -> Tensor:
-    """Return the variance of the colour near the border, [P]: a calm ground lets the subject stand out."""
+def recoloured(guide, prompts: list[str]) -> tuple[Tensor, Tensor]:
+    """Return the prompts in ten false colours, [P, 10, D], and which prompts name no colour, [P]."""
+    texts, plain = [], []
+    for prompt in prompts:
+        told = next((colour for colour in COLOURS if f" {colour} " in f" {prompt} "), None)
+        plain.append(told is None)
+        texts += [prompt.replace(told or "\0", colour) for colour in COLOURS if colour != (told or "red")]
+    return encode_texts(guide, texts).unflatten(0, (len(prompts), -1)), torch.tensor(plain)
+
+
+def unrest(cells: Tensor, ground: float) -> Tensor:
+    """Return the variance of the colour near the border, [P], around `ground` (negative: its own mean).
+
+    A calm ground lets the subject stand out.
+    """
     line = torch.linspace(-1, 1, cells.shape[-1]).abs()
     weight = ((torch.maximum(line[:, None], line[None]) - 0.6) / 0.4).clamp_min(0)
     weight = weight / weight.sum()
-    centre = (cells * weight).sum((2, 3), keepdim=True)
+    centre = (cells * weight).sum((2, 3), keepdim=True) if ground < 0 else torch.tensor(ground)
     return ((cells - centre).square() * weight).sum((1, 2, 3))
 
 
@@ -100,6 +116,7 @@ def paint(
     generator = common.generator("paint", seed)
     targets = encode_texts(guide, [prompt + settings.ending for prompt in prompts])
     others = encode_texts(guide, [f"a {name}" for name in names])
+    false, plain = recoloured(guide, prompts)
     same = targets @ others.T > 0.9
     cells = settings.blank + settings.start_noise * torch.randn(len(prompts), 3, 8, 8, generator=generator)
     for stage, grid in enumerate(settings.grids):
@@ -116,11 +133,15 @@ def paint(
             seen = F.normalize(seen.float(), dim=1).view(len(prompts), settings.cutouts, -1)
             fit = (seen * targets[:, None]).sum(2)
             against = (seen @ others.T).masked_fill(same[:, None], -1)
+            if settings.recolour:
+                against = torch.cat([against, (seen @ false.mT).masked_fill(plain[:, None, None], -1)], 2)
             logits = settings.sharpness * torch.cat([fit[..., None], against], 2)
             loss = settings.softmax * -F.log_softmax(logits, 2)[..., 0].mean(1) + settings.cosine * (
                 1 - fit.mean(1)
             )
-            (loss + settings.smooth * roughness(cells) + settings.border * unrest(cells)).sum().backward()
+            (
+                loss + settings.smooth * roughness(cells) + settings.border * unrest(cells, settings.ground)
+            ).sum().backward()
             optimiser.step()
             optimiser.zero_grad()
             cells.data.clamp_(0, 1)
