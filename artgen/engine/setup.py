@@ -21,6 +21,7 @@ from artgen.guides.cutouts import DEFAULT_FLIP
 from artgen.guides.goals import make_goals
 from artgen.guides.objective import Judge, Objective
 from artgen.guides.precision import choose_precision
+from artgen.guides.saliency import saliency
 from artgen.images import read_opaque
 from artgen.losses.base import Loss, LossContext, losses
 from artgen.palettes import load_palette
@@ -76,7 +77,8 @@ def make_workshop(config: RunConfig, formats: Mapping[str, str] | None = None) -
     regions = list(dict.fromkeys(term.region for term in terms)) or [WHOLE]
     pictures = {term.content: read_opaque(term.content).to(device) for term in terms if term.is_image}
     weighted = _weighted_losses(config)
-    needs_guides = bool(terms) or any(getattr(loss, "needs_guide", False) for loss, _ in weighted.values())
+    needs_guides = bool(terms) or _starts_on_saliency(options, config)
+    needs_guides = needs_guides or any(getattr(loss, "needs_guide", False) for loss, _ in weighted.values())
     specs = [parse_guide(text) for text in config.guides] if needs_guides else []
     loaded = [load_guide(spec.label, device) for spec in specs]
     renderer = build_renderer(config, config.canvas or _default_canvas(options, config, loaded))
@@ -215,6 +217,13 @@ def _reference_pictures(config: RunConfig, device: torch.device) -> dict[str, Im
     return {role: read_opaque(path).to(device) for role, path in named.items() if path is not None}
 
 
+def _starts_on_saliency(options: RendererOptions, config: RunConfig) -> bool:
+    """Return whether the elements begin where a guide looks in the picture to start from."""
+    if config.init is None or config.init.lower().endswith(".svg") or Path(config.init).is_dir():
+        return False
+    return getattr(options, "start", None) == "saliency"
+
+
 def start_candidates(workshop: Workshop, config: RunConfig, generator: torch.Generator) -> None:
     """Give the renderer its first candidates: random ones, or from `config.init`.
 
@@ -228,6 +237,9 @@ def start_candidates(workshop: Workshop, config: RunConfig, generator: torch.Gen
         path = Path(config.init)
         if path.is_dir():
             start_from_run(renderer, path, generator)
+        elif _starts_on_saliency(renderer.options, config):
+            picture = read_opaque(path).to(workshop.device)
+            renderer.init_from_map(picture, saliency(workshop.guides[0], picture), generator)
         else:
             renderer.init_from(path if path.suffix.lower() == ".svg" else read_opaque(path), generator)
     renderer.to(workshop.device)

@@ -55,6 +55,9 @@ class StrokesOptions(RendererOptions):
         description="colours divided by commas, a .gpl, .hex or .pal file, or a name; implies --ink palette",
     )
     paper: str = Field("white", description="a colour, 'learned', or 'transparent'")
+    start: Literal["edges", "saliency"] = Field(
+        "edges", description="with --init PICTURE: begin on its edges, or where the guide looks"
+    )
     width: float = Field(0.02, gt=0, le=1, description="width of a stroke at the start")
     thinnest: float = Field(0.002, ge=0, le=1, description="least width")
     widest: float = Field(0.25, gt=0, le=1, description="greatest width")

@@ -162,6 +162,14 @@ class Renderer(nn.Module, abc.ABC):
             f"this renderer cannot start from {kind}; leave out --init or choose another renderer"
         )
 
+    def init_from_map(self, picture: Image, saliency: Tensor, generator: torch.Generator) -> None:
+        """Start where a map ([1, 1, H, W] in [0, 1]) is high, in the picture's colours; after `init`.
+
+        Raises:
+            UsageError: this renderer's elements have no places to choose.
+        """
+        raise UsageError("this renderer cannot start on a map; use --renderer strokes")
+
     def lock(self, elements: Sequence[int]) -> None:
         """Keep the elements with these indices as they are from now on.
 
