@@ -17,6 +17,7 @@ from torch.nn import functional
 from artgen.errors import InputError, UsageError, did_you_mean
 from artgen.guides.base import Guide, GuideSpec, Pictures
 from artgen.guides.download import ensure_downloaded
+from artgen.guides.flat_products import flatten_products_
 from artgen.types import Embeddings, Size
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class OpenClipGuide(Guide):
         self.mean = torch.tensor(config["mean"], device=device).view(1, 3, 1, 1)
         self.std = torch.tensor(config["std"], device=device).view(1, 3, 1, 1)
         self.logit_scale = float(model.logit_scale.detach().float().exp())
+        flatten_products_(model.visual)
         self._visual = model.visual.float().to(memory_format=torch.channels_last)
         self._layer_count: int | None = None
 
