@@ -55,7 +55,7 @@ class Vocabulary:
         index = {name: i for i, name in enumerate(self.names)}
         self.icons: list[list[int]] = [[] for _ in self.names]
         self.groups = [0] * len(self.names)
-        self.own_colour = [row["style"] != "fluent-emoji-high-contrast" for row in rows]
+        self.own_colour = [row["style"] not in names.ONE_COLOUR for row in rows]
         for i, row in enumerate(rows):
             if row["use"] == use:
                 self.icons[index[row["name"]]].append(i)
@@ -157,7 +157,7 @@ class Planner:
         room = max(0.06, 0.55 - size / 2)
         place = (0.5 + (next(draw) - 0.5) * room, 0.5 + (next(draw) - 0.5) * room, size)
         turn = 0.06 if next(draw) < 0.8 else 0.15
-        thing = self._thing(name, 0.5, draw, place, turn)
+        thing = self._thing(name, 0.6, draw, place, turn)
         word = vocabulary.say(name, next(draw))
         ground = self._ground({thing.colour}, draw)
         told_ground = ground >= 0 and next(draw) < 0.6

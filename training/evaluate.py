@@ -19,10 +19,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from training import batches, captions, common, model, paint_check, scenes, teacher
-from training.names import COLOURS
+from training.names import COLOURS, THINGS
 
 SETS = ("openmoji", "openmoji things", "emojione-v1")
-THINGS = (3, 4, 5, 6, 7)  # emojibase's groups without faces, people, symbols
 
 
 def shown(icons: Tensor, size: int) -> Tensor:
@@ -41,7 +40,7 @@ def embed(guide, images: Tensor) -> Tensor:
     """Return unit embeddings [N, D] of images in 0..1."""
     parts = []
     for part in images.split(256):
-        with torch.autocast("cpu", torch.bfloat16):
+        with common.autocast():
             parts.append(
                 guide.encode_image(
                     model.normalised(part.contiguous(memory_format=torch.channels_last))
@@ -64,7 +63,7 @@ def attacked(guide, images: Tensor, text: Tensor, labels: Tensor, radius: float,
         noise, reach = torch.zeros_like(part), torch.full((len(part),), radius)
         for _ in range(steps):
             noise.requires_grad_()
-            with torch.autocast("cpu", torch.bfloat16):
+            with common.autocast():
                 seen = guide.encode_image(
                     model.normalised(part + noise).contiguous(memory_format=torch.channels_last)
                 )
@@ -216,7 +215,7 @@ def cost(guide, directory: Path) -> dict[str, float]:
     times = []
     for _ in range(12):
         start = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16):
+        with common.autocast():
             seen = guide.encode_image(model.normalised(images.contiguous(memory_format=torch.channels_last)))
         seen.float().sum().backward()
         times.append(time.perf_counter() - start)

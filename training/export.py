@@ -11,24 +11,20 @@ import shutil
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from training import common, model
 
+WEIGHTS = "open_clip_model.safetensors"
 
-def from_average(work: common.Work, average: dict[str, Tensor], vocabulary, step: int) -> Path:
-    """Write `doodle-latest/` from a training's averaged weights; the old one is replaced at once."""
-    state = dict(average)
-    words = work.folder("data") / "words.safetensors"
-    if words.exists():
-        state["token_embedding.weight"] = load_file(words)["tokens"]
-    else:
-        state["token_embedding.weight"] = model.build(common.generator("student")).token_embedding.weight
+
+def from_average(work: common.Work, average: dict[str, Tensor], words: Tensor, vocabulary, step: int) -> Path:
+    """Write `doodle-latest/` from a training's averaged weights and its table of words; the old one goes."""
+    state = average | {"token_embedding.weight": words}
     target = work.root / "doodle-latest"
     partial = work.folder("doodle-partial")
     half = {key: value.detach().half().contiguous().clone() for key, value in state.items()}
-    common.save_tensors(half, partial / "open_clip_model.safetensors", {"step": step})
+    common.save_tensors(half, partial / WEIGHTS, {"step": step})
     common.save_json(model.CONFIG, partial / "open_clip_config.json")
     common.save_json(spoken_names(vocabulary), partial / "names.json")
     old = work.root / "doodle-old"
@@ -51,7 +47,7 @@ def main() -> None:
     options = arguments.parse_args()
     source = options.work / "doodle-latest"
     options.to.mkdir(parents=True, exist_ok=True)
-    for name in ("open_clip_config.json", "open_clip_model.safetensors", "names.json"):
+    for name in ("open_clip_config.json", WEIGHTS, "names.json"):
         shutil.copyfile(source / name, options.to / name)
         common.log(
             f"{name} {(options.to / name).stat().st_size / 1e6:.1f} MB {common.sha256(options.to / name)}"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import artgen.guides.towers  # noqa: F401  (registers the image tower with timm)
+from training import common
 
 CONTEXT = 16
 CONFIG: dict[str, Any] = {
@@ -62,7 +63,7 @@ def encode_tokens(clip: open_clip.CLIP, tokens: Tensor, short: int = 8) -> Tenso
 
 def _encode(clip: open_clip.CLIP, tokens: Tensor) -> Tensor:
     length = tokens.shape[1]
-    with torch.autocast(tokens.device.type, torch.bfloat16):
+    with common.autocast(tokens.device.type):
         hidden = clip.token_embedding(tokens) + clip.positional_embedding[:length]
         hidden = clip.ln_final(clip.transformer(hidden, attn_mask=clip.attn_mask[:length, :length]))
         return (hidden[torch.arange(len(tokens)), tokens.argmax(1)] @ clip.text_projection).float()

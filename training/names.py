@@ -80,6 +80,18 @@ EVERYDAY = {  # the word people say for an icon whose own name is longer or rare
     "japanese castle": "castle",
     "bunny": "rabbit",
 }
+STANDARD_FORM = {word: name for name, word in reversed(EVERYDAY.items())}
+THINGS = (3, 4, 5, 6, 7)  # emojibase's groups without faces, people, symbols
+GLYPHS = {  # sets drawn in one colour or in lines: which variants of an icon are taken, by their ending
+    "emojione-monotone": "",
+    "game-icons": "",
+    "icon-park": "",
+    "mdi": "",
+    "mingcute": "-fill",
+    "ph": "-(?:fill|duotone)",
+    "tabler": "-filled",
+}
+ONE_COLOUR = frozenset(GLYPHS) - {"icon-park"} | {"fluent-emoji-high-contrast"}
 FXEMOJI = {  # names of that set which no squashing of the standard names gives
     "bunnyside": "rabbit",
     "dragonside": "dragon",
@@ -122,8 +134,19 @@ def resolve(icon: str, style: str, standard: dict[str, dict], squashed: dict[str
         return None
     if style == "fxemoji":
         return FXEMOJI.get(icon) if FXEMOJI.get(icon) in standard else squashed.get(icon.replace("-", ""))
+    if style in GLYPHS:
+        return _glyph(icon, style, standard)
     name = plain(clean(icon, style))
     return name if name in standard else squashed.get(name.replace(" ", ""))
+
+
+def _glyph(icon: str, style: str, standard: dict[str, dict]) -> str | None:
+    """Return the standard name of a thing in a set of glyphs; their names are everyday words."""
+    if not re.search(GLYPHS[style] + "$", icon):
+        return None
+    name = plain(re.sub(GLYPHS[style] + "$", "", icon))
+    formal = (name, STANDARD_FORM.get(name, ""), name + " face")
+    return next((form for form in formal if standard.get(form, {}).get("group") in THINGS), None)
 
 
 def without_colour(name: str) -> str:

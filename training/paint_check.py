@@ -128,7 +128,7 @@ def paint(
         for _ in range(settings.steps // len(settings.grids)):
             image = F.interpolate(cells.clamp(0, 1), size=(64, 64), mode="bilinear", align_corners=False)
             views = cutouts(image, settings, generator).contiguous(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16):
+            with common.autocast():
                 seen = guide.encode_image(model.normalised(views))
             seen = F.normalize(seen.float(), dim=1).view(len(prompts), settings.cutouts, -1)
             fit = (seen * targets[:, None]).sum(2)

@@ -24,7 +24,7 @@ KINDS = ("single", "pair", "count")
 
 
 class Maker:
-    """Plans and draws shards, and asks the teacher about them."""
+    """Plans and draws shards, and asks the teacher, if there is one, about them."""
 
     def __init__(self, work: common.Work, backbone, seed: str = "train", size: int = 4096):
         rows = json.loads(work.catalogue.read_text())
@@ -39,15 +39,17 @@ class Maker:
         plans = self.planner.plans(self.size, generator)
         images, features = [], []
         for start in range(0, self.size, 128):
-            drawn = scenes.render(plans[start : start + 128], self.atlas, TEACHER, generator)
-            features.append(self.backbone(drawn))
+            size = TEACHER if self.backbone else STORED
+            drawn = scenes.render(plans[start : start + 128], self.atlas, size, generator)
+            if self.backbone:
+                features.append(self.backbone(drawn))
             small = F.interpolate(
                 drawn, size=(STORED, STORED), mode="bilinear", antialias=True, align_corners=False
             )
             images.append((small * 255).round().clamp(0, 255).to(torch.uint8))
-        return {
+        told = {"features": torch.cat(features).clone()} if features else {}
+        return told | {
             "images": torch.cat(images),
-            "features": torch.cat(features).clone(),
             "tokens": model.tokens([plan.caption for plan in plans]).to(torch.int32),
             "false_tokens": model.tokens([plan.false_caption for plan in plans]).to(torch.int32),
             "name": torch.tensor([plan.name for plan in plans], dtype=torch.int16),
@@ -59,7 +61,7 @@ class Maker:
 
 def shard_at(index: int, work: common.Work, maker: Maker) -> dict[str, Tensor]:
     """Return shard `index`: from disk, or made and kept there."""
-    path = work.folder("shards") / f"{index:05d}.safetensors"
+    path = work.folder(f"shards/{maker.seed}") / f"{index:05d}.safetensors"
     if path.exists():
         return load_file(path)
     shard = maker.make(index)

@@ -1,18 +1,24 @@
 """Train the guide itself: a small tower, attacked at every step, towards the teacher and the captions.
 
     python -m training.student --work DIR --steps 6000
+    python -m training.student --work DIR --steps 5000 --from artgen/guides/doodle
 
 Everything random follows from the step's number, and a checkpoint is written every CHECKPOINT steps;
 run the same command after a kill and the training goes on as if nothing had happened.
 Run on a busy machine with OMP_WAIT_POLICY=PASSIVE.
 One step looks at a batch twice: with random noise, whose gradient gives the attack, then attacked
 (single-step L2, Wong et al. 2020); both passes teach the weights, so the attack costs nothing extra.
+
+The first round follows the teacher. A later round (`--from`) starts from an exported guide, which knows
+more than the teacher by then, and learns from captions and names alone.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -41,11 +47,21 @@ class Plan:
     window: int = 14
     first_shards: int = 6
     shard_size: int = 4096
+    fall: float = 0.2
+    scenes: str = "train"
+    distil: float = 4.0
+    contrast: float = 0.5
+    naming: float = 0.25
+
+    @staticmethod
+    def later(steps: int) -> Plan:
+        """A round that starts from a guide: no teacher, the full attack at once, a longer fall."""
+        return Plan(steps, 128, 1e-3, grow=0.01, fall=0.6, scenes="later", distil=0, contrast=1, naming=0.5)
 
     def rate(self, step: int) -> float:
-        """Learning rate: 200 steps up, then level, then down to 5% over the last fifth."""
-        fall = (self.steps - step) / (0.2 * self.steps)
-        return self.learning_rate * min(1.0, (step + 1) / 200, max(0.05, fall))
+        """Learning rate: 200 steps up, then level, then down to 3% over the last part, `fall`."""
+        fall = (self.steps - step) / (self.fall * self.steps)
+        return self.learning_rate * min(1.0, (step + 1) / 200, max(0.03, fall))
 
     def reach(self, step: int) -> float:
         """Radius of the attack at a step."""
@@ -60,18 +76,18 @@ class Plan:
 class Student:
     """Model, its average and its optimiser; `save` and `load` carry all of it."""
 
-    def __init__(self, work: common.Work, plan: Plan):
+    def __init__(self, work: common.Work, plan: Plan, start: Path | None = None):
         self.work, self.plan, self.step = work, plan, 0
         self.clip = model.build(common.generator("student")).train()
         teacher.start_text(self.clip, work)
-        text = work.folder("teacher") / "text.safetensors"
-        self.clip.load_state_dict(load_file(text), strict=False)
+        first = start / export.WEIGHTS if start else work.folder("teacher") / "text.safetensors"
+        self.clip.load_state_dict(load_file(first), strict=start is not None)
         self.clip.visual.to(memory_format=torch.channels_last)
         self.towers = [self.clip.visual, halves.twin(self.clip.visual)]
-        self.helper = helper(self.clip.visual.trunk.num_features)
+        self.guess = guess_layer(self.clip.visual.trunk.num_features)
         trained = [(k, p) for k, p in self.clip.named_parameters() if p.requires_grad]
         self.image_weights = [p for k, p in trained if k.startswith("visual.")] + list(
-            self.helper.parameters()
+            self.guess.parameters()
         )
         self.text_weights = [p for k, p in trained if not k.startswith("visual.")]
         groups = [
@@ -100,21 +116,24 @@ class Student:
         moving = self._moving()
         torch._foreach_lerp_([self.average[k] for k in moving], [moving[k] for k in moving], 1 - keep)
 
+    @property
+    def checkpoint(self) -> Path:
+        """Where this round is kept."""
+        return self.work.folder("student") / f"{self.plan.scenes}.safetensors"
+
     def save(self) -> None:
         """Write the checkpoint."""
         tensors = {f"model.{k}": v for k, v in self._moving().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
-        tensors |= {f"helper.{k}": v for k, v in self.helper.state_dict().items()}
+        tensors |= {f"guess.{k}": v for k, v in self.guess.state_dict().items()}
         tensors["bank"] = self.bank
         for i, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{i}.{k}": v for k, v in state.items()}
-        common.save_tensors(
-            tensors, self.work.folder("student") / "checkpoint.safetensors", {"step": self.step}
-        )
+        common.save_tensors(tensors, self.checkpoint, {"step": self.step})
 
     def load(self) -> None:
         """Read the checkpoint, if there is one."""
-        path = self.work.folder("student") / "checkpoint.safetensors"
+        path = self.checkpoint
         if not path.exists():
             return
         tensors = load_file(path)
@@ -122,7 +141,7 @@ class Student:
             {k[6:]: v for k, v in tensors.items() if k.startswith("model.")}, strict=False
         )
         self.average = {k[8:]: v for k, v in tensors.items() if k.startswith("average.")}
-        self.helper.load_state_dict({k[7:]: v for k, v in tensors.items() if k.startswith("helper.")})
+        self.guess.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("guess.")})
         self.bank = tensors.get("bank", self.bank)
         described = self.optimiser.state_dict()
         weights = [*self.image_weights, *self.text_weights]
@@ -154,9 +173,9 @@ class Student:
         """Return unit embeddings [N/2, D] and reduced features [N/2, 256], joined, of both halves."""
 
         def half(i: int, part: Tensor) -> Tensor:
-            with torch.autocast("cpu", torch.bfloat16):
+            with common.autocast():
                 places = self.towers[i].trunk(model.normalised(part))
-                image, features = self.towers[i].head(places), self.helper(places.mean((2, 3)))
+                image, features = self.towers[i].head(places), self.guess(places.mean((2, 3)))
             return torch.cat([F.normalize(image.float(), dim=1), F.normalize(features.float(), dim=1)], 1)
 
         return halves.both(half, images)
@@ -166,19 +185,19 @@ class Student:
         image, features = image.split((text.shape[1], image.shape[1] - text.shape[1]), 1)
         contrast, right = losses.contrastive(image, text, self.clip.logit_scale, batch["tokens"])
         single = batch["kind"] == 0
-        distance = losses.distillation(image, batch["targets"].float())
-        weight = torch.where(batch["kind"] == 1, 0.5, 4.0)
         logits = 30.0 * image[single] @ self.bank.T
         names = batch["name"][single].long()
         naming = F.cross_entropy(logits, names)
-        likeness = losses.distillation(features, batch["features"].float()).mean()
-        figures = {
-            "cosine": 1 - distance[single].mean().item(),
-            "features": 1 - likeness.item(),
-            "true>false": right,
-        }
+        figures = {"contrast": contrast.item(), "naming": naming.item(), "true>false": right}
         figures["top1"] = (logits.argmax(1) == names).float().mean().item()
-        return 0.5 * contrast + 0.25 * naming + (weight * distance).mean() + 4 * likeness, figures
+        total = self.plan.contrast * contrast + self.plan.naming * naming
+        if self.plan.distil:
+            distance = losses.distillation(image, batch["targets"].float())
+            weight = torch.where(batch["kind"] == 1, 0.125, 1.0)  # pairs: the teacher knows one thing a scene
+            likeness = losses.distillation(features, batch["features"].float()).mean()
+            total = total + self.plan.distil * ((weight * distance).mean() + likeness)
+            figures |= {"cosine": 1 - distance[single].mean().item(), "features": 1 - likeness.item()}
+        return total, figures
 
     def look(self, images: Tensor, text: Tensor, batch: dict[str, Tensor], attack: bool):
         """Look once at images [N, 3, 64, 64]: add half the loss's gradients to the weights and to `text`.
@@ -227,17 +246,23 @@ def accumulate(weights: list[Tensor], grads: list[Tensor | None]) -> None:
             weight.grad = grad if weight.grad is None else weight.grad + grad
 
 
-def helper(width: int) -> torch.nn.Linear:
+def guess_layer(width: int) -> torch.nn.Linear:
     """Return the layer that guesses the teacher's reduced features from the mean map; not shipped."""
     layer = torch.nn.Linear(width, 256)
-    torch.nn.init.trunc_normal_(layer.weight, std=width**-0.5, generator=common.generator("helper"))
+    torch.nn.init.trunc_normal_(layer.weight, std=width**-0.5, generator=common.generator("guess"))
     torch.nn.init.zeros_(layer.bias)
     return layer
 
 
+def joined(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Join shards; the teacher's features only if all have them."""
+    common_keys = set.intersection(*(set(part) for part in parts))
+    return {key: torch.cat([part[key] for part in parts]) for key in sorted(common_keys)}
+
+
 def gathered(parts: list[dict[str, Tensor]], head, principal: dict[str, Tensor]) -> dict[str, Tensor]:
     """Join shards, with the teacher's embeddings as `targets` and its features reduced to unit length."""
-    data = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+    data = joined(parts)
     targets, features = [], []
     with torch.inference_mode():
         for part in data["features"].split(4096):
@@ -246,23 +271,30 @@ def gathered(parts: list[dict[str, Tensor]], head, principal: dict[str, Tensor])
     return data | {"targets": torch.cat(targets).clone(), "features": torch.cat(features).clone()}
 
 
-def run(work: common.Work, plan: Plan, smoke: bool, until: int) -> Student:
-    """Train from the last checkpoint to step `until`."""
-    torch.backends.cuda.enable_flash_sdp(False)  # also the CPU's: its backward is slow for 16 tokens
-    student = Student(work, plan)
-    student.load()
-    maker = shards.Maker(work, teacher.backbone_of(work, smoke), size=plan.shard_size)
-    head = teacher.load_head(work, len(maker.vocabulary.names))
+def teacher_join(work: common.Work, names: int):
+    """Return what joins shards and adds the teacher's view of them."""
+    head = teacher.load_head(work, names)
     principal = load_file(work.folder("teacher") / "principal.safetensors")
+    return partial(gathered, head=head, principal=principal)
+
+
+def run(work: common.Work, plan: Plan, smoke: bool, until: int, start: Path | None = None) -> Student:
+    """Train from the last checkpoint (else from the guide in `start`, else anew) to step `until`."""
+    torch.backends.cuda.enable_flash_sdp(False)  # also the CPU's: its backward is slow for 16 tokens
+    student = Student(work, plan, start)
+    student.load()
+    backbone = teacher.backbone_of(work, smoke) if plan.distil else None
+    maker = shards.Maker(work, backbone, seed=plan.scenes, size=plan.shard_size)
+    join = joined if not plan.distil else teacher_join(work, len(maker.vocabulary.names))
     names = [f"a {name}" for name in maker.vocabulary.names]
     data: dict[str, Tensor] = {}
     held = range(0)
-    start, first = time.monotonic(), student.step
+    began, first = time.monotonic(), student.step
     while student.step < until:
         if plan.shards_at(student.step) != held:
             held = plan.shards_at(student.step)
             torch.set_num_threads(2)
-            data = gathered([shards.shard_at(k, work, maker) for k in held], head, principal)
+            data = join([shards.shard_at(k, work, maker) for k in held])
             torch.set_num_threads(1)
         if not len(student.bank) or student.step % BANK_EVERY == 0:
             student.refresh(names)
@@ -270,14 +302,15 @@ def run(work: common.Work, plan: Plan, smoke: bool, until: int) -> Student:
         batch = batches.draw(data, plan.batch, generator)
         figures = student.train_step(batch, generator)
         if student.step % 25 == 0 or smoke:
-            speed = (student.step - first) * plan.batch / (time.monotonic() - start)
+            speed = (student.step - first) * plan.batch / (time.monotonic() - began)
             told = " ".join(f"{key} {value:.3f}" for key, value in figures.items())
             common.log(
                 f"step {student.step} {told} radius {plan.reach(student.step):.2f} scenes/s {speed:.0f}"
             )
         if student.step % CHECKPOINT == 0 or student.step == until:
             student.save()
-            export.from_average(work, student.average, maker.vocabulary, student.step)
+            words = student.clip.token_embedding.weight
+            export.from_average(work, student.average, words, maker.vocabulary, student.step)
     return student
 
 
@@ -286,12 +319,13 @@ def main() -> None:
     arguments = common.parser(__doc__)
     arguments.add_argument("--steps", type=int, default=6000, help="the schedule's length")
     arguments.add_argument("--until", type=int, help="stop here (default: the schedule's end)")
+    arguments.add_argument("--from", dest="start", type=Path, help="a guide's directory: a later round")
     options = arguments.parse_args()
     torch.set_num_threads(1)  # two halves, one thread each
-    plan = Plan(steps=options.steps)
+    plan = Plan.later(options.steps) if options.start else Plan(steps=options.steps)
     if options.smoke:
-        plan = Plan(steps=options.steps, batch=16, shard_size=64, steps_per_shard=2, first_shards=2)
-    run(common.Work(options.work), plan, options.smoke, options.until or plan.steps)
+        plan = replace(plan, batch=16, shard_size=64, steps_per_shard=2, first_shards=2)
+    run(common.Work(options.work), plan, options.smoke, options.until or plan.steps, options.start)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class Backbone(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Map images [N, 3, 128, 128] in 0..1 to fp16 features [N, 1280]."""
         images = model.normalised(images).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(images.device.type, torch.bfloat16):
+        with common.autocast(images.device.type):
             maps: Tensor = self.features(images)
             return maps.float().mean((2, 3)).half()
 
@@ -175,7 +175,7 @@ def main() -> None:
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
     work = common.Work(options.work)
-    parts = [load_file(path) for path in sorted(work.folder("shards").glob("*.safetensors"))]
+    parts = [load_file(path) for path in sorted(work.folder("shards/train").glob("*.safetensors"))]
     data = {key: torch.cat([part[key] for part in parts]) for key in parts[0] if key != "images"}
     names = len(captions.Vocabulary(json.loads(work.catalogue.read_text())).names)
     clip, head = model.build(common.generator("teacher")), Head(names)

@@ -37,7 +37,7 @@ def encode(texts: list[str], source) -> Tensor:
         batch = tokenizer.encode_batch(texts[start : start + 1024])
         ids = torch.tensor([entry.ids for entry in batch])
         mask = torch.tensor([entry.attention_mask for entry in batch])
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode(), common.autocast():
             hidden = bert(input_ids=ids, attention_mask=mask).last_hidden_state.float()
         weight = mask[..., None].float()
         parts.append(torch.nn.functional.normalize((hidden * weight).sum(1) / weight.sum(1), dim=1))

@@ -60,13 +60,19 @@ def test_padding_makes_no_difference(trained: Path) -> None:
     assert torch.cosine_similarity(trimmed, paint_check.encode_texts(guide, texts)).min() > 0.999
 
 
-def test_killed_training_ends_with_the_same_bits(trained: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("later", [False, True])
+def test_killed_training_ends_with_the_same_bits(trained: Path, tmp_path: Path, later: bool) -> None:
     for name in ("data", "teacher", "shards"):
         (tmp_path / name).symlink_to(trained / name)
-    step("student", tmp_path, "--smoke", "--steps", "4", "--until", "2")
-    step("student", tmp_path, "--smoke", "--steps", "4")
-    once = load_file(trained / "student" / "checkpoint.safetensors")
-    twice = load_file(tmp_path / "student" / "checkpoint.safetensors")
+    more = ["--from", str(trained / "doodle-latest")] if later else []
+    ours = tmp_path / "student" / ("later.safetensors" if later else "train.safetensors")
+    step("student", tmp_path, "--smoke", "--steps", "4", *more)
+    once = load_file(ours)
+    ours.unlink()
+    step("student", tmp_path, "--smoke", "--steps", "4", "--until", "2", *more)
+    assert not torch.equal(load_file(ours)["model.logit_scale"], once["model.logit_scale"])
+    step("student", tmp_path, "--smoke", "--steps", "4", *more)
+    twice = load_file(ours)
     assert once.keys() == twice.keys()
     assert all(torch.equal(once[key], twice[key]) for key in once)
 
