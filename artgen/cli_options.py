@@ -7,11 +7,11 @@ from contextvars import ContextVar
 from typing import Any
 
 import typer
-import yaml
 from typer.core import TyperCommand, TyperGroup
 
 from artgen.console import CommandLineError
 from artgen.errors import ArtgenError, UsageError, did_you_mean
+from artgen.plain_yaml import read_yaml
 
 RENDERER_OPTIONS = "artgen.renderer_options"
 """Key under which the renderer's own options wait in the context's `meta`."""
@@ -230,9 +230,11 @@ def set_dotted(values: dict[str, Any], assignment: str) -> None:
     if not equals or not key.strip():
         raise UsageError(f"--set {assignment!r}: write key=value, such as --set optimiser.rate=0.5")
     try:
-        value = yaml.safe_load(written)
-    except (yaml.YAMLError, RecursionError):
-        raise UsageError(f"--set {assignment!r}: the value is not YAML; put it in quotes") from None
+        value = read_yaml(written)
+    except ValueError as error:
+        raise UsageError(
+            f"--set {assignment[:80]!r}: {error} (text with such signs goes in quotes)"
+        ) from None
     _put(values, key.strip(), value, f"--set {assignment!r}")
 
 

@@ -9,20 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, ValidationError, model_validator
 
 from artgen import prompts as grammar
 from artgen.engine.evolution_options import EvolutionOptions
 from artgen.errors import InputError, UsageError, did_you_mean
 from artgen.geometry import Size
+from artgen.options import Options
+from artgen.plain_yaml import read_yaml
 
 LARGEST_SIDE = 32768
 """Longest side of a picture in pixels."""
@@ -31,11 +25,12 @@ LARGEST_CONFIG = 1 << 20
 
 
 def parse_size(value: Any) -> Any:
-    """Read `"640x480"` (width x height) as a `Size`; leave anything else to validation."""
-    if isinstance(value, str):
+    """Read `"640x480"` (width x height) as a `Size`."""
+    if value is not None and not isinstance(value, Size):
+        value = str(value)
         width, cross, height = value.lower().partition("x")
         if not cross or not width.strip().isdecimal() or not height.strip().isdecimal():
-            raise ValueError(f"{value!r} is not a size; write WIDTHxHEIGHT, such as 640x480")
+            raise ValueError(f"{value[:40]!r} is not a size; write WIDTHxHEIGHT, such as 640x480")
         value = Size(int(height), int(width))
     if isinstance(value, Size) and not all(1 <= side <= LARGEST_SIDE for side in value):
         raise ValueError(f"a size needs sides of 1 to {LARGEST_SIDE} pixels")
@@ -62,7 +57,7 @@ def parse_aspect(value: Any) -> Any:
         try:
             value = float(width) / float(height)
         except (ValueError, ZeroDivisionError):
-            raise ValueError(f"{value!r} is not an aspect ratio; write WIDTH:HEIGHT, such as 3:2") from None
+            raise ValueError(f"{value[:40]!r} is not an aspect ratio; write WIDTH:HEIGHT, such as 3:2") from None
     return value
 
 
@@ -77,11 +72,7 @@ Strings = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 Aspect = Annotated[float, BeforeValidator(parse_aspect), Field(gt=0.02, lt=50)]
 
 
-class _Options(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class CutoutOptions(_Options):
+class CutoutOptions(Options):
     """How the guide is shown the picture."""
 
     count: int = Field(16, ge=1, le=4096, description="views per region and step")
@@ -103,7 +94,7 @@ class CutoutOptions(_Options):
         return self
 
 
-class OptimiserOptions(_Options):
+class OptimiserOptions(Options):
     """How the gradient is followed."""
 
     rate: float = Field(1.0, gt=0, le=100, description="factor on every learning rate")
@@ -115,14 +106,14 @@ class OptimiserOptions(_Options):
     patience: int | None = Field(None, ge=1, description="stop after this many steps without gain")
 
 
-class SnapshotOptions(_Options):
+class SnapshotOptions(Options):
     """When a run's state is kept on disk."""
 
     checkpoint_seconds: float = Field(10.0, ge=0, description="least time between two checkpoints")
     picture_steps: int | None = Field(None, ge=1, description="also write image.png every so many steps")
 
 
-class TimelapseOptions(_Options):
+class TimelapseOptions(Options):
     """The film of a run."""
 
     kind: Literal["mp4", "gif", "both", "none"] = Field("mp4", description="what the film is written as")
@@ -137,7 +128,7 @@ class TimelapseOptions(_Options):
     hold: float = Field(1.5, ge=0, le=60, description="seconds for which the last frame stays")
 
 
-class RunConfig(_Options):
+class RunConfig(Options):
     """Everything that decides a picture.
 
     Unknown keys are refused. `seed` is drawn once when not given, so that every
@@ -253,27 +244,21 @@ class RunConfig(_Options):
 
 
 def load_mapping(text: str) -> dict[str, Any]:
-    """Read a YAML or JSON mapping with the safe loader.
+    """Read a YAML or JSON mapping.
 
     Raises:
-        UsageError: it is too large, no mapping, or has tags.
+        UsageError: it is too large, no mapping, or more than plain YAML (see `read_yaml`).
     """
     if len(text) > LARGEST_CONFIG:
         raise UsageError(
             f"a configuration of {len(text)} characters is refused; at most {LARGEST_CONFIG} are read"
         )
-    try:
-        if "&" in text and "*" in text and any(isinstance(e, yaml.AliasEvent) for e in yaml.parse(text)):
-            raise UsageError("the configuration uses YAML aliases, which are refused; write the values out")
-        values = _read_json(text)
-        if values is None:
-            values = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        place = getattr(error, "problem_mark", None)
-        where = f" at line {place.line + 1}" if place else ""
-        raise UsageError(
-            f"the configuration is not plain YAML{where}; tags and objects are refused"
-        ) from None
+    values = _read_json(text)
+    if values is None:
+        try:
+            values = read_yaml(text)
+        except ValueError as error:
+            raise UsageError(f"the configuration is {error}") from None
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise UsageError("the configuration must be a mapping of names to values, such as 'steps: 200'")
     return values
@@ -283,7 +268,7 @@ def _read_json(text: str) -> Any:
     """Return what JSON text holds, None if it is none; YAML would read its `1e-9` as a word."""
     try:
         return json.loads(text) if text.lstrip().startswith("{") else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

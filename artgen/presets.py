@@ -15,10 +15,11 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from artgen.config import RunConfig, load_mapping, options_from
 from artgen.errors import UsageError, did_you_mean
+from artgen.options import Options
 
 SHIPPED = ("draft", "normal", "best")
 """Presets in the order of the time they take."""
@@ -26,15 +27,13 @@ OTHERS = "others"
 """Key for the guides a preset does not name."""
 
 
-class Preset(BaseModel):
+class Preset(Options):
     """What a preset's file holds; see the module."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     description: str
-    values: dict[str, Any] = {}
-    renderers: dict[str, dict[str, Any]] = {}
-    guides: dict[str, dict[str, Any]] = {}
+    values: dict[str, Any] = Field({})
+    renderers: dict[str, dict[str, Any]] = Field({})
+    guides: dict[str, dict[str, Any]] = Field({})
 
 
 def load_preset(name: str) -> Preset:

@@ -1,16 +1,27 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from PIL import Image as Pillow
 
 # `training` and `benchmarks` are not installed; at the end of the path, so that artgen itself is the installed one.
 sys.path.append(str(Path(__file__).parent.parent))
+
+
+COMMON = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}
+settings.register_profile("suite", max_examples=200, **COMMON)
+settings.register_profile("nightly", max_examples=5000, **COMMON)
+settings.load_profile(os.environ.get("ARTGEN_HYPOTHESIS", "suite"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -8,10 +8,8 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from artgen.assets.files import (
@@ -27,6 +25,7 @@ from artgen.assets.files import (
 )
 from artgen.assets.object_arrays import read_object_arrays
 from artgen.errors import InputError, UsageError, did_you_mean
+from artgen.plain_yaml import read_yaml
 
 MANIFEST = "patchset.yaml"
 MAX_MANIFEST = 4 * 2**20
@@ -193,9 +192,9 @@ def _read_manifest(files: Mapping[str, bytes], path: Path) -> Manifest:
     if len(data) > MAX_MANIFEST:
         raise InputError(f"{where}: {len(data):,} bytes; at most {MAX_MANIFEST:,}")
     try:
-        content = yaml.load(data, _PlainLoader)
-    except (yaml.YAMLError, RecursionError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"{where}: not valid YAML ({' '.join(str(error).split())[:160]})") from None
+        content = read_yaml(data)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from None
     try:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
@@ -204,15 +203,6 @@ def _read_manifest(files: Mapping[str, bytes], path: Path) -> Manifest:
         if PurePosixPath(file).name != file or "\\" in file or file in (".", ".."):
             raise InputError(f"{where}: names {file!r}; only files of its own folder are allowed")
     return manifest
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """The safe loader without aliases, which can make small files huge."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases (*name) are not allowed here")
-        return super().compose_node(parent, index)
 
 
 def _first_error(error: ValidationError) -> str:

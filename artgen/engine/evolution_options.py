@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from artgen.options import Options
 
 
-class EvolutionOptions(BaseModel):
+class EvolutionOptions(Options):
     """When and how candidates replace each other."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: Literal["none", "microbial", "strategy"] = Field(
         "microbial",

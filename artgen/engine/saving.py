@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from artgen.config import RunConfig
@@ -21,14 +21,15 @@ from artgen.engine.report import versions
 from artgen.engine.setup import Workshop, start_candidates
 from artgen.engine.start import check_finite
 from artgen.errors import ArtgenError, InputError
+from artgen.options import Options
 from artgen.renderers.base import Feedback, Renderer
 from artgen.types import Size
 
 
-class Facts(BaseModel):
+class Facts(Options):
     """What a checkpoint says besides its tensors; checked before it is believed."""
 
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="ignore")
 
     config: dict[str, Any]
     canvas: Size

@@ -10,18 +10,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from artgen.errors import UsageError
+from artgen.options import Options
 from artgen.registry import Registry
 from artgen.types import Canvas, Image, Size, Window
 
 
-class RendererOptions(BaseModel):
+class RendererOptions(Options):
     """Base of a renderer's options; each field is a command-line option and a page control."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
@@ -19,14 +18,6 @@ from artgen.errors import ArtgenError, InputError, PromptError, UsageError
 from artgen.export.png import read_configuration, write_png
 from artgen.geometry import Region
 from artgen.images import read_picture
-
-common = {
-    "deadline": None,
-    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-}
-settings.register_profile("suite", max_examples=200, **common)
-settings.register_profile("nightly", max_examples=5000, **common)
-settings.load_profile(os.environ.get("ARTGEN_HYPOTHESIS", "suite"))
 
 words = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=40).filter(
     lambda text: text.strip() == text and text
