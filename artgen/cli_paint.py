@@ -142,7 +142,7 @@ def resume(
 
 
 def rerun(
-    picture: Annotated[Path, typer.Argument(help="A PNG that artgen made.")],
+    picture: Annotated[Path, typer.Argument(help="A PNG or WebP that artgen made.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Open the local files the picture names.")] = False,
     out: Out = None,
     force: Force = False,
@@ -153,7 +153,7 @@ def rerun(
     with reported(as_json):
         from artgen.config import RunConfig
         from artgen.errors import UsageError
-        from artgen.export.png import read_configuration
+        from artgen.export.metadata import read_configuration
 
         config = RunConfig.from_text(read_configuration(picture))
         files = config.local_files()

@@ -147,15 +147,16 @@ def cluster_colours(pixels: Float[Tensor, "items 3"], count: int, rounds: int = 
         count: number of colours wanted.
         rounds: of Lloyd's algorithm.
     """
-    first = (pixels - pixels.mean(dim=0)).square().sum(dim=1).argmin()
-    seeds = [pixels[first]]
+    first = (pixels - pixels.mean(dim=0)).square().sum(dim=1).argmin(keepdim=True)
+    seeds = [pixels.index_select(0, first)[0]]  # not pixels[first], which a GPU would have to finish for
     distance = (pixels - seeds[0]).square().sum(dim=1)
     for _ in range(count - 1):
-        seeds.append(pixels[distance.argmax()])
+        seeds.append(pixels.index_select(0, distance.argmax(keepdim=True))[0])
         distance = torch.minimum(distance, (pixels - seeds[-1]).square().sum(dim=1))
     colours = torch.stack(seeds)
+    numbers = torch.arange(count, device=pixels.device)
     for _ in range(rounds):
-        member = torch.nn.functional.one_hot(nearest_colours(pixels, colours), count).to(pixels)
+        member = (nearest_colours(pixels, colours)[:, None] == numbers).to(pixels)
         members = member.sum(dim=0)[:, None]
         colours = torch.where(members > 0, member.T @ pixels / members.clamp(min=1), colours)
     return colours

@@ -35,6 +35,7 @@ class Registry(Generic[Part]):
         """Return a decorator that files its argument under `name`."""
 
         def file(part: Any) -> Any:
+            """Enter the part, and return it unchanged."""
             if name in self._parts:
                 raise ValueError(f"{self.kind} {name!r} is registered twice; rename one of them")
             self._parts[name] = part

@@ -151,6 +151,7 @@ def load_set(path: Path, skip_bad: bool = False) -> PatchSet:
     problems: list[str] = []
 
     def note(problem: str) -> None:
+        """Keep a problem, or refuse the set because of it."""
         if not skip_bad:
             hint = "" if "--skip-bad" in problem else " (--skip-bad to go on without it)"
             raise InputError(problem + hint)

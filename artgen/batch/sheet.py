@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from artgen.engine.folder import write_atomically
 from artgen.errors import ArtgenError, InputError, UsageError
+from artgen.export.metadata import read_entry
 from artgen.images import read_opaque, to_pillow
 
 METADATA_KEY = "artgen-sheet"
@@ -102,17 +103,9 @@ def find_run(sheet: Path, number: int) -> Path:
 
 
 def _read_cells(path: Path) -> list[CellFacts]:
+    text = read_entry(path, METADATA_KEY, "give sheet.png of a batch, or its folder")
     try:
-        with Pillow.open(path, formats=["PNG"]) as picture:
-            text = picture.info.get(METADATA_KEY)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such contact sheet; give sheet.png of a batch, or its folder") from None
-    except Exception as error:  # Pillow raises nearly anything on broken files
-        raise InputError(
-            f"{path}: not a readable PNG ({type(error).__name__}); give sheet.png of a batch"
-        ) from None
-    try:
-        if not isinstance(text, str) or len(text) > LONGEST_METADATA:
+        if text is None or len(text) > LONGEST_METADATA:
             raise ValueError
         cells = json.loads(text)["cells"]
         if not all(isinstance(cell, dict) and isinstance(cell.get("number"), int) for cell in cells):

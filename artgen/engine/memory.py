@@ -17,6 +17,7 @@ FLOATS_PER_PIXEL = 24
 gradients, the picture on its background, the feedback, and the cutouts' mipmaps."""
 FLOATS_PER_EXPORTED_PIXEL = 12
 """Numbers that writing a picture holds for each pixel: RGBA, RGB on its background, their bytes."""
+CPU = torch.device("cpu")
 _GIGABYTE = 1e9
 
 
@@ -50,13 +51,8 @@ def check_canvas(population: int, canvas: Size, device: torch.device) -> None:
         UsageError: they need more memory than is free.
     """
     needed = 4 * FLOATS_PER_PIXEL * population * canvas.height * canvas.width
-    free = available_memory(device)
-    if needed > free:
-        raise UsageError(
-            f"{population} candidates of {canvas.width}x{canvas.height} need at least "
-            f"{needed / _GIGABYTE:.1f} GB, {free / _GIGABYTE:.1f} GB are free; use a smaller --canvas or "
-            "--population (--size may stay large)"
-        )
+    what = f"{population} candidates of {canvas.width}x{canvas.height} need at least"
+    require_memory(needed, what, "use a smaller --canvas or --population (--size may stay large)", device)
 
 
 def check_export(size: Size) -> None:
@@ -66,12 +62,24 @@ def check_export(size: Size) -> None:
         UsageError: they need more memory than is free.
     """
     needed = 4 * FLOATS_PER_EXPORTED_PIXEL * size.height * size.width
-    free = available_memory(torch.device("cpu"))
+    require_memory(needed, f"a picture of {size.width}x{size.height} needs at least", "use a smaller --size")
+
+
+def require_memory(needed: int | float, what: str, cure: str, device: torch.device = CPU) -> None:
+    """Refuse what needs more memory than is free.
+
+    Args:
+        needed: bytes.
+        what: needs them, with its verb ("a picture of 64x64 needs at least").
+        cure: what to do about it.
+        device: whose memory.
+
+    Raises:
+        UsageError: so many bytes are not free.
+    """
+    free = available_memory(device)
     if needed > free:
-        raise UsageError(
-            f"a picture of {size.width}x{size.height} needs at least {needed / _GIGABYTE:.1f} GB, "
-            f"{free / _GIGABYTE:.1f} GB are free; use a smaller --size"
-        )
+        raise UsageError(f"{what} {needed / _GIGABYTE:.1f} GB, {free / _GIGABYTE:.1f} GB are free; {cure}")
 
 
 def available_memory(device: torch.device) -> float:

@@ -227,6 +227,7 @@ def _search(workshop: Workshop, config: RunConfig, streams: Streams) -> None:
     shared = Streams(config.seed)
 
     def evaluate(renderer: Any) -> torch.Tensor:
+        """Return [P] the losses of the renderer's candidates."""
         views = [
             torch.Generator().manual_seed(shared["search"].initial_seed()) for _ in range(config.population)
         ]

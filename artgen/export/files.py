@@ -16,6 +16,7 @@ from artgen.engine.memory import check_export
 from artgen.errors import UsageError
 from artgen.export.layers import layers_of, openraster, write_layer_folder
 from artgen.export.masked_svg import with_mask
+from artgen.export.metadata import xmp_packet
 from artgen.export.png import render_picture, write_png
 from artgen.export.saved import SavedRun
 from artgen.geometry import Size
@@ -128,5 +129,5 @@ def _write(path: Path, form: Format, picture: Picture, configuration: str) -> No
         write_png(path, picture, configuration)
         return
     buffer = io.BytesIO()
-    to_pillow(picture).save(buffer, "WEBP", lossless=True, exact=True)
+    to_pillow(picture).save(buffer, "WEBP", lossless=True, exact=True, xmp=xmp_packet(configuration))
     write_atomically(path, buffer.getvalue())

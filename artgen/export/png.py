@@ -1,24 +1,19 @@
-"""PNG out of tensors, with the whole configuration in the metadata, and back."""
+"""PNG out of tensors, with the whole configuration in the metadata."""
 
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 
 import torch
-from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
 from artgen.engine.folder import write_atomically
-from artgen.errors import InputError
+from artgen.export.metadata import METADATA_KEY
 from artgen.images import to_pillow
 from artgen.renderers.base import Renderer
 from artgen.types import Canvas, Size, Window
 
-METADATA_KEY = "artgen"
-"""The PNG text entry that holds the configuration as JSON."""
-LONGEST_METADATA = 1 << 20
 WINDOW_SIDE = 1024
 """Side of the windows that large pictures are rendered in, in pixels."""
 
@@ -42,31 +37,3 @@ def write_png(path: Path, image: torch.Tensor, configuration: str | None = None)
     buffer = io.BytesIO()
     to_pillow(image).save(buffer, "PNG", pnginfo=information)
     write_atomically(path, buffer.getvalue())
-
-
-def read_configuration(path: Path) -> str:
-    """Return the configuration that `write_png` put into a picture.
-
-    Raises:
-        InputError: no such file, not a PNG, or without a configuration.
-    """
-    try:
-        with Pillow.open(path, formats=["PNG"]) as picture:
-            text = picture.info.get(METADATA_KEY)  # written before the pixels, which stay undecoded
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such picture; check the path") from None
-    except Exception as error:  # Pillow raises nearly anything on broken files
-        raise InputError(
-            f"{path}: not a readable PNG ({type(error).__name__}); give a picture artgen made"
-        ) from None
-    if not isinstance(text, str) or len(text) > LONGEST_METADATA:
-        raise InputError(
-            f"{path}: holds no artgen configuration; give a picture artgen made, or use --config"
-        )
-    try:
-        json.loads(text)
-    except ValueError:
-        raise InputError(
-            f"{path}: its artgen configuration is damaged; use --config with the run's config.yaml"
-        ) from None
-    return text

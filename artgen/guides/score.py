@@ -135,7 +135,7 @@ def _facts(path: Path) -> tuple[Path, set[str], str | None]:
 def _configuration(picture: Path) -> Any:
     """Return the configuration in a picture's metadata, None if it holds none."""
     from artgen.config import RunConfig
-    from artgen.export.png import read_configuration
+    from artgen.export.metadata import read_configuration
 
     try:
         return RunConfig.from_text(read_configuration(picture))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-
-from artgen.engine.memory import available_memory
-from artgen.errors import UsageError
+from artgen.engine.memory import require_memory
 from artgen.geometry import Size
 
 BYTES_PER_PIXEL = 200
@@ -31,9 +28,5 @@ def check_memory(population: int, strokes: int, width: float, canvas: Size) -> N
     side = min(canvas)
     covered = min((LENGTH * side + MARGIN) * (width * side + MARGIN), canvas.height * canvas.width)
     needed = population * strokes * covered * BYTES_PER_PIXEL
-    free = available_memory(torch.device("cpu"))
-    if needed > free:
-        raise UsageError(
-            f"{strokes} strokes x {population} candidates at {canvas.width}x{canvas.height} need about "
-            f"{needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; use fewer strokes or a smaller --canvas"
-        )
+    what = f"{strokes} strokes x {population} candidates at {canvas.width}x{canvas.height} need about"
+    require_memory(needed, what, "use fewer strokes or a smaller --canvas")

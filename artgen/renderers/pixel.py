@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -100,6 +101,8 @@ class Pixel(Renderer):
 
     def __init__(self, options: PixelOptions, canvas: Size) -> None:
         super().__init__(options, canvas)
+        self._level = options.levels - 1  # `level` and `renewals` on the host: all candidates' are alike,
+        self._renewals = 0  # and reading a tensor would make every step wait for the GPU
         self.lattice = LATTICES[options.shape]
         self.grid = grid_of(options, canvas.width / canvas.height)
         self.given: Palette | None = load_palette(options.palette) if options.palette is not None else None
@@ -117,14 +120,16 @@ class Pixel(Renderer):
         """Start nearly white with a little noise in the coarsest blocks; learned colours are random."""
         stored = self.lattice.stored(self.grid)
         noise = torch.randn(population, 3, *stored, generator=generator)
-        level = torch.full((population,), self.options.levels - 1)
+        self._level = self.options.levels - 1
+        level = torch.full((population,), self._level)
         self.register_buffer("level", level)
-        blocks = self._block_means(noise) * 2 ** (self.options.levels - 1)
+        blocks = self._block_means(noise) * 2**self._level
         self.colour = nn.Parameter((BLANK + 0.05 * blocks).clamp(0, 1))
         if self.given is not None:
             self.register_buffer("palette", self.given.colours[None].clone(), persistent=False)
         elif self.options.colours is not None:
             self.palette = nn.Parameter(torch.rand(population, self.options.colours, 3, generator=generator))
+            self._renewals = 0
             self.register_buffer("renewals", torch.zeros_like(level))
         if self.transparent:
             self.alpha = nn.Parameter(torch.full((population, 1, *stored), 0.75))
@@ -176,20 +181,33 @@ class Pixel(Renderer):
                 self.palette.copy_(cluster_colours(means[0].flatten(1).T, self.options.colours))
             if self.transparent:
                 self.alpha.fill_(1)
-        self.level.zero_()
+        self._set_level(0)
 
     def advance(
         self, progress: float, generator: torch.Generator, feedback: Feedback | None = None
     ) -> ElementChange | None:
         """Halve the blocks, and renew learned palettes, at equal parts of the first half of the run."""
         due = min(int(progress * 2 * RENEWALS), RENEWALS)
-        if self.options.colours is not None and int(self.renewals[0]) < due:
+        if self.options.colours is not None and self._renewals < due:
             self._renew_palettes()
             self.renewals.fill_(due)
+            self._renewals = due
         divided = int(progress * 2 * self.options.levels)
         wanted = max(0, self.options.levels - 1 - divided)
-        self.level.clamp_(max=wanted)
+        if wanted < self._level:
+            self._set_level(wanted)
         return None
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take over a state; see `Renderer.load_state`."""
+        super().load_state(state)
+        self._level = int(self.level[0])
+        self._renewals = int(self.renewals[0]) if self.options.colours is not None else 0
+
+    def _set_level(self, level: int) -> None:
+        """Show every candidate in blocks of 2^level cells."""
+        self.level.fill_(level)
+        self._level = level
 
     @torch.no_grad()
     def to_svg(self, size: Size) -> str | None:
@@ -215,7 +233,7 @@ class Pixel(Renderer):
 
     def _block_means(self, cells: Tensor) -> Tensor:
         """Replace cells by the means of the present blocks, which are 2^level cells wide and high."""
-        block = 2 ** int(self.level[0])
+        block = 2**self._level
         if block == 1:
             return cells
         down, across = (_block_mean(count, block).to(cells) for count in cells.shape[-2:])

@@ -173,6 +173,8 @@ def test_export_at_other_sizes_and_formats(artgen, run: Path):
         json.loads(artgen("export", run, "--out", "x.webp", "--size", "24x16", "--json").out)["width"] == 24
     )
     assert np.array_equal(pixels(Path("x.webp")), before)
+    assert artgen("rerun", "x.webp", "--yes", "--quiet", "--out", "again").status == 0
+    assert (Path("again") / "image.png").read_bytes() == (run / "image.png").read_bytes()
     assert artgen("export", run / "image.png", "--transparent", "--out", "t.png").status == 0
     assert pixels(Path("t.png")).shape[-1] == 4
     sheet = json.loads(artgen("export", run, "--sheet", "--size", "24x16", "--json").out)

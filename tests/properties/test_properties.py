@@ -15,7 +15,8 @@ from artgen import prompts as grammar
 from artgen.config import RunConfig
 from artgen.engine.folder import LONGEST_SLUG, slug
 from artgen.errors import ArtgenError, InputError, PromptError, UsageError
-from artgen.export.png import read_configuration, write_png
+from artgen.export.metadata import read_configuration
+from artgen.export.png import write_png
 from artgen.geometry import Region
 from artgen.images import read_picture
 

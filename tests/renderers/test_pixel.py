@@ -8,6 +8,7 @@ import pytest
 import resvg_py
 import torch
 from PIL import Image as Pillow
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from artgen.config import options_from
 from artgen.errors import UsageError
@@ -261,3 +262,39 @@ def test_a_renewed_palette_has_the_colours_that_cells_wish_for():
         renderer.palette.fill_(0.5)
     renderer.advance(0.24, generator())
     assert renderer.palette.unique().tolist() == [0.5]
+
+
+class HostReads(TorchDispatchMode):
+    """Counts how often a tensor's value is read, for which a GPU would have to finish first."""
+
+    count = 0
+
+    def __torch_dispatch__(self, operation, types, arguments=(), keywords=None):
+        self.count += operation is torch.ops.aten._local_scalar_dense.default
+        return operation(*arguments, **(keywords or {}))
+
+
+@pytest.mark.parametrize("options", [{}, {"colours": 3}], ids=["free", "learned palette"])
+def test_a_step_reads_no_tensor_on_the_host(options: dict):
+    renderer = make(population=2, levels=3, **options)
+    with HostReads() as reads:
+        for progress in (0.0, 0.2, 0.4, 0.9):
+            renderer.advance(progress, generator())
+            renderer(renderer.canvas).sum().backward()
+            renderer.project_()
+    assert reads.count == 0
+    with HostReads() as reads:
+        int(renderer.level[0])
+    assert reads.count == 1
+
+
+def test_a_loaded_state_brings_its_level():
+    early, late = make(levels=3, colours=2), make(levels=3, colours=2)
+    late.advance(0.4, generator())
+    assert not torch.equal(early(early.canvas), late(late.canvas))
+    early.load_state(late.state())
+    assert torch.equal(early(early.canvas), late(late.canvas))
+    before = early.palette.clone()
+    early.advance(0.4, generator())
+    assert torch.equal(early.palette, before)
+    assert torch.equal(late.candidate(0)(late.canvas), late(late.canvas))

@@ -1,0 +1,100 @@
+"""What artgen writes into pictures besides pixels, and reads back: text entries of PNG, XMP of WebP."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from PIL import Image as Pillow
+
+from artgen.errors import InputError
+
+METADATA_KEY = "artgen"
+"""The PNG text entry that holds the configuration as JSON."""
+LONGEST_METADATA = 1 << 20
+"""Longest configuration in a picture, in characters."""
+NAMESPACE = "urn:artgen:1.0:"
+"""The XML namespace of the configuration in XMP."""
+_PACKET = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" xmlns:artgen="{namespace}">'
+    "<artgen:configuration>{text}</artgen:configuration></rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+
+
+def xmp_packet(configuration: str) -> bytes:
+    r"""Return an XMP packet (ISO 16684-1) that holds a configuration.
+
+    The JSON in it is ASCII, because XML has no way to write some of the characters that a
+    prompt may have.
+
+    Args:
+        configuration: JSON.
+
+    Example:
+        >>> b'{"prompts": "caf\\u00e9"}' in xmp_packet('{"prompts": "café"}')
+        True
+    """
+    text = escape(json.dumps(json.loads(configuration)))
+    return _PACKET.format(namespace=NAMESPACE, text=text).encode("ascii")
+
+
+def read_configuration(path: Path) -> str:
+    """Return the configuration that is in a PNG or WebP picture, as JSON.
+
+    Raises:
+        InputError: no such file, another format, or without a configuration.
+    """
+    text = read_entry(path, METADATA_KEY, "give a picture artgen made")
+    if text is None or len(text) > LONGEST_METADATA:
+        raise InputError(
+            f"{path}: holds no artgen configuration; give a picture artgen made, or use --config"
+        )
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        raise InputError(
+            f"{path}: its artgen configuration is damaged; use --config with the run's config.yaml"
+        ) from None
+    return text
+
+
+def read_entry(path: Path, key: str, cure: str) -> str | None:
+    """Return a text that is in a picture, None if there is none; the pixels stay undecoded.
+
+    Args:
+        path: a PNG, or a WebP for the configuration.
+        key: of the PNG's text entry.
+        cure: what to do if the file is no such picture, for the message.
+
+    Raises:
+        InputError: no such file, or not a readable picture.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Pillow.open(path, formats=["PNG", "WEBP"]) as picture:
+                if picture.format == "WEBP":
+                    return _configuration_of(picture.info.get("xmp")) if key == METADATA_KEY else None
+                text = picture.info.get(key)  # written before the pixels
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such picture; {cure}") from None
+    except Exception as error:  # Pillow raises nearly anything on broken files
+        raise InputError(f"{path}: not a readable PNG or WebP ({type(error).__name__}); {cure}") from None
+    return str(text) if isinstance(text, str) else None
+
+
+def _configuration_of(packet: object) -> str | None:
+    """Return the configuration in an XMP packet, None if there is none.
+
+    Raises:
+        Exception: what defusedxml raises on broken or hostile XML.
+    """
+    from defusedxml.ElementTree import fromstring
+
+    if not isinstance(packet, bytes) or len(packet) > 8 * LONGEST_METADATA:
+        return None
+    element = fromstring(packet).find(f".//{{{NAMESPACE}}}configuration")
+    return None if element is None else element.text
