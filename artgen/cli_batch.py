@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from artgen.cli_options import configuration_values, parse_paint_arguments
 from artgen.console import INTERRUPTED, Interruption, ProgressBar, print_json
+
+if TYPE_CHECKING:
+    from artgen.batch.local import BatchResult
 
 BATCH_OPTIONS = {
     "--seeds": 1,
@@ -43,6 +47,7 @@ def paint_many(arguments: Sequence[str], params: Mapping[str, Any]) -> None:
     out = Path(params["out"]) if params["out"] is not None else None
 
     def parse(words: Sequence[str]) -> dict[str, Any]:
+        """Return a configuration's values from a line's words, after those of the command line."""
         return configuration_values(*parse_paint_arguments([*common, *words]))
 
     if params["prompt_file"] is not None:
@@ -50,12 +55,29 @@ def paint_many(arguments: Sequence[str], params: Mapping[str, Any]) -> None:
     else:
         text = " | ".join(params["prompts"] or ["target"])
         jobs = [dataclasses.replace(job, text=text) for job in make_jobs([""], seeds, parse)]
-    quiet = params["quiet"] or params["as_json"]
-    with Interruption() as interruption, ProgressBar(interruption, quiet) as progress:
-        result = run_jobs(
-            jobs, out, force=params["force"], listen=progress, should_stop=interruption.requested
-        )
-    _report(result, params["as_json"], params["quiet"])
+    work = functools.partial(run_jobs, jobs, out, force=params["force"])
+    _show(work, params["as_json"], params["quiet"])
+
+
+def resume_many(folder: Path, open_files: bool, as_json: bool, quiet: bool) -> None:
+    """Go on with a batch, tell how it went, and exit with 1 if any run failed.
+
+    Args:
+        folder: the batch's.
+        open_files: open local files even if they are not those it began with.
+        as_json: tell it as one JSON object.
+        quiet: tell nothing.
+    """
+    from artgen.batch.local import resume_jobs
+
+    _show(functools.partial(resume_jobs, folder, open_files=open_files), as_json, quiet)
+
+
+def _show(work: Callable[..., BatchResult], as_json: bool, quiet: bool) -> None:
+    """Run a batch with a progress bar, and tell how it went."""
+    with Interruption() as interruption, ProgressBar(interruption, quiet or as_json) as progress:
+        result = work(listen=progress, should_stop=interruption.requested)
+    _report(result, as_json, quiet)
 
 
 def without_batch_options(arguments: Sequence[str]) -> list[str]:
@@ -79,7 +101,7 @@ def without_batch_options(arguments: Sequence[str]) -> list[str]:
     return kept
 
 
-def _report(result: Any, as_json: bool, quiet: bool) -> None:
+def _report(result: BatchResult, as_json: bool, quiet: bool) -> None:
     if as_json:
         print_json({**dataclasses.asdict(result), "failed": result.failed})
     elif not quiet:

@@ -128,16 +128,26 @@ def _report(result: RunResult, as_json: bool, quiet: bool) -> None:
 
 
 def resume(
-    run: Annotated[Path, typer.Argument(help="Folder of a run that was stopped or killed.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run or a batch that was stopped or killed.")],
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Open local files it names that it did not begin with.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on with a run; it ends with the same bits as one that was never stopped."""
+    """Go on with a run, or a batch; it ends with the same bits as one that was never stopped."""
     with reported(as_json):
+        from artgen.batch.jobs import is_batch
+
+        if is_batch(run):
+            from artgen.cli_batch import resume_many
+
+            resume_many(run, yes, as_json, quiet)
+            return
         with Interruption() as interruption, ProgressBar(interruption, quiet or as_json) as progress:
             from artgen.engine.run import resume as go_on
 
-            result = go_on(run, listen=progress, should_stop=interruption.requested)
+            result = go_on(run, open_files=yes, listen=progress, should_stop=interruption.requested)
         _report(result, as_json, quiet)
 
 

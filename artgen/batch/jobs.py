@@ -1,21 +1,34 @@
-"""What a batch is to do: seeds written as `1-8,12`, and files with a prompt and options on each line."""
+"""What a batch is to do: seeds written as `1-8,12`, and files with a prompt and options on each line.
+
+A batch's folder holds its jobs (`jobs.json`), so that a batch that was stopped can go on.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
 
 from artgen.config import RunConfig
+from artgen.engine.folder import write_atomically
+from artgen.engine.inputs import fingerprints
 from artgen.errors import ArtgenError, InputError, UsageError
+from artgen.options import Options
 
 MOST_JOBS = 10_000
 """Most runs one command starts."""
 LARGEST_FILE = 1 << 22
 """Largest file of prompts in bytes."""
+JOBS = "jobs.json"
+"""Name of the file in a batch's folder that holds its jobs."""
+LARGEST_JOBS = 1 << 27
+"""Largest such file in bytes."""
 ONE_FOR_ALL = ("--out", "-o", "--force", "--json", "--quiet", "-q", "--seeds", "--prompts")
 """Options that belong to the batch, not to one of its lines."""
 _OPTION = re.compile(r"(^|\s)(--[a-z]|-[a-z](\s|$))")
@@ -140,3 +153,69 @@ def make_jobs(
         if len(jobs) > MOST_JOBS:
             raise UsageError(f"more than {MOST_JOBS} runs; take fewer lines or seeds")
     return jobs
+
+
+class _SavedJob(Options):
+    """A job as `jobs.json` has it."""
+
+    number: int = Field(ge=1, le=MOST_JOBS + 1)
+    text: str
+    config: dict[str, Any] | None
+    error: str | None
+
+
+class _SavedBatch(Options):
+    """What `jobs.json` holds."""
+
+    format: Literal[1]
+    jobs: list[_SavedJob] = Field(max_length=MOST_JOBS)
+    inputs: dict[str, str] = Field(description="fingerprints of the local files that the jobs name")
+
+
+def is_batch(folder: Path) -> bool:
+    """Return whether a folder is that of a batch."""
+    return (folder / JOBS).is_file()
+
+
+def local_files(jobs: Sequence[Job]) -> list[str]:
+    """Return the paths of local files that the jobs would open, each once."""
+    named = (path for job in jobs if job.config is not None for path in job.config.local_files())
+    return list(dict.fromkeys(named))
+
+
+def write_jobs(folder: Path, jobs: Sequence[Job]) -> None:
+    """Write the jobs of a batch, with their seeds and the fingerprints of the files they name."""
+    saved = [
+        {
+            "number": job.number,
+            "text": job.text,
+            "config": json.loads(job.config.to_json()) if job.config is not None else None,
+            "error": job.error,
+        }
+        for job in jobs
+    ]
+    content = {"format": 1, "jobs": saved, "inputs": fingerprints(local_files(jobs))}
+    write_atomically(folder / JOBS, json.dumps(content, ensure_ascii=False).encode(errors="replace"))
+
+
+def read_jobs(folder: Path) -> tuple[list[Job], Mapping[str, str]]:
+    """Return the jobs of a batch, and the fingerprints of the files it began with.
+
+    Raises:
+        InputError: the folder has no such file, or one that is damaged.
+        UsageError: a configuration in it is of no use.
+    """
+    path = folder / JOBS
+    try:
+        if path.stat().st_size > LARGEST_JOBS:
+            raise InputError(f"{path}: larger than {LARGEST_JOBS} bytes; start the batch again")
+        saved = _SavedBatch.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give the folder of a batch") from None
+    except (ValidationError, ValueError, RecursionError):
+        raise InputError(f"{path}: is damaged, or of another version; start the batch again") from None
+    jobs = [
+        Job(job.number, job.text, RunConfig.make(job.config) if job.config is not None else None, job.error)
+        for job in saved.jobs
+    ]
+    return jobs, saved.inputs

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from artgen.batch.jobs import Job
+from artgen.batch.jobs import Job, local_files, read_jobs, write_jobs
 from artgen.batch.sheet import write_sheet
+from artgen.config import RunConfig
+from artgen.engine.checkpoint import CHECKPOINT
 from artgen.engine.events import Listener, Notice, ignore
 from artgen.engine.folder import make_folder, slug, write_atomically
-from artgen.engine.run import paint
+from artgen.engine.inputs import require_known
+from artgen.engine.report import RunResult
+from artgen.engine.run import paint, resume
 from artgen.errors import ArtgenError
 
 logger = logging.getLogger(__name__)
 
 SUMMARY = "batch.json"
 SHEET = "sheet.png"
+REPORT = "run.json"
+
+Work = Callable[[RunConfig, Path], RunResult]
+"""Paints a configuration in a folder of its own."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +103,77 @@ def run_jobs(
     """
     title = jobs[0].text if jobs else "empty"
     folder = make_folder(out, f"batch {title}", len(jobs), force)
+    write_jobs(folder, jobs)
     cells = [Cell(job.number, job.text, "not started") for job in jobs]
+    work = functools.partial(paint, force=force, listen=listen, should_stop=should_stop)
+    return _run_all(jobs, cells, folder, work, listen, should_stop)
+
+
+def resume_jobs(
+    folder: Path,
+    *,
+    open_files: bool = False,
+    listen: Listener = ignore,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> BatchResult:
+    """Go on with a batch: what is finished stays as it is, a stopped run goes on, the others are painted.
+
+    Args:
+        folder: the batch's folder.
+        open_files: open the local files it names even if they are not those it began with.
+        listen: told what happens.
+        should_stop: ends the batch; the picture of that moment is kept.
+
+    Raises:
+        InputError: the folder holds no batch.
+        UsageError: it names files with another content than the batch began with.
+    """
+    jobs, inputs = read_jobs(folder)
+    if not open_files:
+        require_known(local_files(jobs), inputs, folder)
+    cells = [_finished(job, folder) or Cell(job.number, job.text, "not started") for job in jobs]
+    work = functools.partial(_go_on, open_files=open_files, listen=listen, should_stop=should_stop)
+    return _run_all(jobs, cells, folder, work, listen, should_stop)
+
+
+def _go_on(config: RunConfig, folder: Path, *, open_files: bool, **watch: Any) -> RunResult:
+    """Resume a run that has come to a checkpoint, start one that has not."""
+    if (folder / CHECKPOINT).is_file() or (folder / "tiles").is_dir():
+        return resume(folder, open_files=open_files, **watch)
+    return paint(config, folder, force=True, **watch)
+
+
+def _finished(job: Job, folder: Path) -> Cell | None:
+    """Return what a run that ended by itself has told of itself, None if it is still to be made."""
+    if job.config is None:
+        return None
+    cell = _cell(job, job.config)
+    run = folder / str(cell.folder)
+    try:
+        report = json.loads((run / REPORT).read_text(encoding="utf-8"))
+        done = report["reason"] in ("done", "plateau") and (run / "image.png").is_file()
+        facts = {"status": report["reason"], "loss": report["losses"][0], "seconds": report["seconds"]}
+    except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError):
+        return None
+    return replace(cell, **facts) if done else None
+
+
+def _run_all(
+    jobs: Sequence[Job],
+    cells: list[Cell],
+    folder: Path,
+    work: Work,
+    listen: Listener,
+    should_stop: Callable[[], bool],
+) -> BatchResult:
+    """Do what is not done yet, and write the summary and the contact sheet."""
     for index, job in enumerate(jobs):
+        if cells[index].status != "not started":
+            continue
         if should_stop():
             break
         listen(Notice(f"{job.number} of {len(jobs)}: {job.text[:100]}"))
-        cells[index] = _run_one(job, folder, force, listen, should_stop)
+        cells[index] = _run_one(job, folder, work)
         if cells[index].error is not None:
             listen(Notice(f"{job.number} of {len(jobs)} failed: {cells[index].error}"))
         _write_summary(folder, cells)
@@ -106,23 +181,28 @@ def run_jobs(
     return BatchResult(folder, write_sheet(folder, SHEET, [asdict(cell) for cell in cells]), cells)
 
 
-def _run_one(job: Job, folder: Path, force: bool, listen: Listener, should_stop: Callable[[], bool]) -> Cell:
+def _run_one(job: Job, folder: Path, work: Work) -> Cell:
+    """Do one job, and return what became of it."""
     if job.config is None:
         return Cell(job.number, job.text, "failed", error=job.error)
-    config = job.config
-    prompt = config.prompts[0] if config.prompts else "target"
-    name = f"{job.number:03d}-{slug(prompt)}-{config.seed}"
-    made = {"number": job.number, "text": job.text, "folder": name, "seed": config.seed}
+    cell = _cell(job, job.config)
     try:
-        result = paint(config, folder / name, force=force, listen=listen, should_stop=should_stop)
+        result = work(job.config, folder / str(cell.folder))
     except ArtgenError as error:
-        return Cell(**made, status="failed", error=str(error))  # type: ignore[arg-type]
+        return replace(cell, status="failed", error=str(error))
     except Exception as error:  # a fault of ours in one run must not lose the others
         logger.exception("run %d failed", job.number)
-        return Cell(**made, status="failed", error=f"{type(error).__name__}: {error}")  # type: ignore[arg-type]
-    return Cell(**made, status=result.reason, loss=result.loss, seconds=result.seconds)  # type: ignore[arg-type]
+        return replace(cell, status="failed", error=f"{type(error).__name__}: {error}")
+    return replace(cell, status=result.reason, loss=result.loss, seconds=result.seconds)
+
+
+def _cell(job: Job, config: RunConfig) -> Cell:
+    """Return the cell of a run that has not ended, with the name of its folder."""
+    title = config.prompts[0] if config.prompts else "target"
+    name = f"{job.number:03d}-{slug(title)}-{config.seed}"
+    return Cell(job.number, job.text, "not started", folder=name, seed=config.seed)
 
 
 def _write_summary(folder: Path, cells: Sequence[Cell]) -> None:
     summary = json.dumps({"cells": [asdict(cell) for cell in cells]}, indent=2, ensure_ascii=False)
-    write_atomically(folder / SUMMARY, summary.encode())
+    write_atomically(folder / SUMMARY, summary.encode(errors="replace"))

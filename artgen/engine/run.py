@@ -15,6 +15,7 @@ from artgen.engine.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoin
 from artgen.engine.events import Event, Finished, Listener, Notice, Started, Stepped, ignore
 from artgen.engine.evolution import Evolution, initial_search
 from artgen.engine.folder import clear_outputs, make_folder, write_atomically
+from artgen.engine.inputs import require_known
 from artgen.engine.loop import LoopState, optimise
 from artgen.engine.metrics import Metrics
 from artgen.engine.optimiser import make_optimiser
@@ -69,17 +70,27 @@ def paint(
 def resume(
     folder: Path,
     *,
+    open_files: bool = False,
     listen: Listener = ignore,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> RunResult:
     """Go on with a run from its checkpoint; it ends with the bits of an uninterrupted run.
 
+    Args:
+        folder: the run's.
+        open_files: open the local files the run names even if they are not those it began with.
+        listen: told what happens.
+        should_stop: asked before every step; the picture of that moment is kept.
+
     Raises:
         InputError: the folder has no whole checkpoint, or one that does not fit.
+        UsageError: it names files with another content than the run began with.
     """
     checkpoint = load_checkpoint(folder / CHECKPOINT)
     facts = Facts.of(checkpoint)
     config = RunConfig.from_text(json.dumps(facts.config))
+    if not open_files:
+        require_known(config.local_files(), facts.inputs, folder)
     _use_threads(facts.threads)
     workshop = make_workshop(config, facts.formats)
     workshop.stage.objective.views_per_pass = facts.views_per_pass

@@ -41,6 +41,7 @@ class Facts(Options):
     formats: dict[str, Literal["float32", "bfloat16"]]
     digests: dict[str, str]
     views_per_pass: int = Field(ge=1)
+    inputs: dict[str, str] = Field({})
     versions: dict[str, str]
 
     @classmethod
@@ -81,6 +82,7 @@ def capture(config: RunConfig, workshop: Workshop, state: LoopState) -> Checkpoi
         formats={guide.name: _format_name(guide.precision) for guide in workshop.guides},
         digests={guide.name: guide.digest for guide in workshop.guides},
         views_per_pass=stage.objective.views_per_pass,
+        inputs=dict(workshop.inputs),
         versions=versions(),
     )
     groups = {
@@ -130,16 +132,20 @@ def take_state(renderer: Renderer, state: Mapping[str, Tensor], population: int)
     """
     expected = renderer.state()
     for name, tensor in state.items():
-        if name in expected and not _alike(tensor, expected[name], population):
+        if name in expected and not _alike(tensor, expected[name], population, name in renderer.elastic):
             raise InputError(f"the checkpoint's {name!r} does not fit its configuration; start the run again")
     renderer.load_state(state)
     check_finite(renderer)
 
 
-def _alike(tensor: Tensor, expected: Tensor, population: int) -> bool:
-    """Return whether a saved tensor may stand for this one: only the number of elements may differ."""
+def _alike(tensor: Tensor, expected: Tensor, population: int, elastic: bool) -> bool:
+    """Return whether a saved tensor may stand for this one.
+
+    Only the number of elements may differ, and if it is elastic the length of each.
+    """
     same_kind = tensor.dtype == expected.dtype and tensor.dim() == expected.dim()
-    return same_kind and len(tensor) == population and tensor.shape[2:] == expected.shape[2:]
+    first = 3 if elastic else 2
+    return same_kind and len(tensor) == population and tensor.shape[first:] == expected.shape[first:]
 
 
 def _loop_state(

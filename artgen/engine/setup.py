@@ -12,6 +12,7 @@ import torch
 from artgen import prompts as grammar
 from artgen.config import CutoutOptions, RunConfig, options_from
 from artgen.engine.ground import make_ground
+from artgen.engine.inputs import fingerprints
 from artgen.engine.loop import Stage
 from artgen.engine.memory import check_canvas, check_export
 from artgen.engine.start import start_from_run
@@ -52,12 +53,14 @@ class Workshop:
         guides: the guides that vote.
         size: size of the exported picture.
         device: where the work is done.
+        inputs: fingerprints of the local files it was made with.
     """
 
     stage: Stage
     guides: Sequence[Guide]
     size: Size
     device: torch.device
+    inputs: Mapping[str, str]
 
 
 def make_workshop(config: RunConfig, formats: Mapping[str, str] | None = None) -> Workshop:
@@ -108,7 +111,7 @@ def make_workshop(config: RunConfig, formats: Mapping[str, str] | None = None) -
         config.wrap,
     )
     stage = Stage(renderer, objective, renderer.canvas, ground, config.optimiser)
-    return Workshop(stage, loaded, size, device)
+    return Workshop(stage, loaded, size, device, fingerprints(config.local_files()))
 
 
 def pick_device(wanted: str) -> torch.device:

@@ -135,6 +135,104 @@ def test_batch_that_is_interrupted(artgen, photograph: Path, monkeypatch: pytest
     assert statuses[-1] == "not started"
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """What a batch has made, without what tells the time."""
+    wanted = ("image.png", "checkpoint.safetensors", "metrics.jsonl", "config.yaml")
+    return {
+        str(path.relative_to(folder)): path.read_bytes() for name in wanted for path in folder.rglob(name)
+    }
+
+
+def test_batch_goes_on_as_a_whole(artgen, photograph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    lines = tmp_path / "lines.txt"
+    lines.write_text("--seed 1\n--seed 2 --steps 6\n--cels 4\n--seed 3\n")
+    options = ["--target", photograph, *SMALL, "--steps", 3, "--prompts", lines, "--quiet"]
+    assert artgen("paint", *options, "--out", "whole").status == 1
+    asked = iter(range(100))
+    with monkeypatch.context() as patch:
+        patch.setattr("artgen.console.Interruption.requested", lambda self: next(asked) >= 8)
+        assert artgen("paint", *options, "--out", "parts").status == 130
+    cells = json.loads(Path("parts/batch.json").read_text())["cells"]
+    assert [cell["status"] for cell in cells] == ["done", "stopped", "not started", "not started"]
+    first = next(Path("parts").glob("001-*"))
+    times = {path: path.stat().st_mtime_ns for path in first.iterdir()}
+
+    answer = artgen("resume", "parts", "--json")
+    assert answer.status == 1
+    result = json.loads(answer.out)
+    assert [cell["status"] for cell in result["cells"]] == ["done", "done", "failed", "done"]
+    assert result["cells"][0]["loss"] == pytest.approx(cells[0]["loss"])
+    assert {path: path.stat().st_mtime_ns for path in first.iterdir()} == times
+    assert len(contents(Path("parts"))) == 12
+    assert contents(Path("parts")) == contents(Path("whole"))
+    assert pixels(Path("parts/sheet.png")).shape == pixels(Path("whole/sheet.png")).shape
+
+
+def test_batch_that_was_killed_goes_on(artgen, photograph: Path, monkeypatch: pytest.MonkeyPatch):
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: object) -> None:
+        raise Killed
+
+    options = ["--target", photograph, *SMALL, "--steps", 3, "--seeds", "1-2", "--quiet"]
+    assert artgen("paint", *options, "--out", "whole").status == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("artgen.engine.run._Run.go", kill)
+        with pytest.raises(Killed):
+            artgen("paint", *options, "--out", "killed")
+    assert not list(Path("killed").glob("*/checkpoint.safetensors"))
+    assert artgen("resume", "killed", "--quiet").status == 0
+    assert contents(Path("killed")) == contents(Path("whole"))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"format": 2, "jobs": [], "inputs": {}}', "[" * 100_000, "\0"], ids=len
+)
+def test_batch_that_is_damaged(text: str, artgen, tmp_path: Path):
+    (tmp_path / "jobs.json").write_text(text)
+    answer = artgen("resume", tmp_path)
+    assert (answer.status, "damaged" in answer.error_line()) == (2, True)
+
+
+def test_resume_opens_only_what_the_run_began_with(artgen, photograph: Path, tmp_path: Path):
+    picture, secret = tmp_path / "picture.png", tmp_path / "secret.png"
+    picture.write_bytes(photograph.read_bytes())
+    Pillow.new("RGB", (48, 48), "red").save(secret)
+    assert artgen("paint", "--target", picture, *SMALL, "--steps", 1, "--out", "run", "--quiet").status == 0
+    assert artgen("resume", "run", "--quiet").status == 0
+    rewrite_facts(Path("run/checkpoint.safetensors"), "target", str(secret))
+    refused = artgen("resume", "run", "--quiet")
+    assert refused.status == 2
+    assert "secret.png" in refused.error_line() and "--yes" in refused.error_line()
+    assert artgen("resume", "run", "--quiet", "--yes").status == 0
+    assert artgen("resume", "run", "--quiet").status == 0
+    secret.write_bytes(photograph.read_bytes())
+    assert artgen("resume", "run", "--quiet").status == 2
+
+
+def test_resumed_batch_opens_only_what_it_began_with(artgen, photograph: Path, tmp_path: Path):
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(photograph.read_bytes())
+    options = ["--target", picture, *SMALL, "--steps", 1, "--seeds", "1-2", "--out", "batch", "--quiet"]
+    assert artgen("paint", *options).status == 0
+    Pillow.new("RGB", (48, 48), "red").save(picture)
+    refused = artgen("resume", "batch", "--quiet")
+    assert (refused.status, "picture.png" in refused.error_line()) == (2, True)
+    assert artgen("resume", "batch", "--quiet", "--yes").status == 0
+
+
+def rewrite_facts(path: Path, key: str, value: object) -> None:
+    """Change a key of the configuration in a checkpoint."""
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    with safe_open(path, framework="pt") as file:
+        facts = json.loads(file.metadata()["artgen"])
+    facts["config"][key] = value
+    save_file(load_file(path), path, metadata={"artgen": json.dumps(facts)})
+
+
 def test_promote_goes_on_from_the_state(artgen, photograph: Path):
     common = ["--target", photograph, *SMALL, "--steps", 3, "--set", "optimiser.rate=0.0001"]
     assert (
