@@ -159,7 +159,7 @@ def rerun(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Paint a picture again, with the configuration in its metadata."""
+    """Paint a picture again, with the configuration in its metadata; an edited one from its beginning."""
     with reported(as_json):
         from artgen.config import RunConfig
         from artgen.errors import UsageError
@@ -190,6 +190,7 @@ def promote(
         params, own = parse_paint_arguments(merged)
         values: dict[str, Any] = configuration_values(params, own)
         values["init"] = params["init"] or str(folder)
+        values["edited"] = None
         out = Path(params["out"]) if params["out"] else None
         _run_and_report(RunConfig.make(values), out, params["force"], as_json, params["quiet"])
 

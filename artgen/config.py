@@ -20,6 +20,8 @@ from artgen.plain_yaml import read_yaml
 
 LARGEST_SIDE = 32768
 """Longest side of a picture in pixels."""
+MOST_EDITS = 50
+"""Most edits, one after the other, that a picture's configuration may tell of."""
 LARGEST_CONFIG = 1 << 20
 """Largest configuration file in bytes."""
 
@@ -187,6 +189,9 @@ class RunConfig(Options):
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="the guides' number format")
     device: str = Field("auto", description="auto, cpu, cuda or mps")
     threads: int | None = Field(None, ge=1, le=1024, description="CPU threads")
+    edited: EditOptions | None = Field(
+        None, description="the run this one goes on from, and what was changed; written by artgen edit"
+    )
 
     @model_validator(mode="after")
     def _has_a_goal(self) -> RunConfig:
@@ -231,7 +236,8 @@ class RunConfig(Options):
         ]
         named = [path for path in (self.init, self.target, self.style, self.mask) if path is not None]
         colours = [self.palette] if self.palette is not None and _looks_like_path(self.palette) else []
-        return [*named, *colours, *pictures, *weights, *options]
+        before = self.edited.config.local_files() if self.edited is not None else []
+        return list(dict.fromkeys([*named, *colours, *pictures, *weights, *options, *before]))
 
     @classmethod
     def from_text(cls, text: str) -> RunConfig:
@@ -241,6 +247,28 @@ class RunConfig(Options):
             UsageError: not YAML, tags other than plain ones, unknown keys, wrong types.
         """
         return cls.make(load_mapping(text))
+
+
+class EditOptions(Options):
+    """What `artgen edit` did to the best candidate of another run, so that it can be repeated."""
+
+    config: RunConfig = Field(description="of the run that was edited")
+    step: int = Field(ge=0, le=1_000_000, description="steps that run had made")
+    lock: tuple[int, ...] = Field((), description="elements that stayed as they were, numbered as in it")
+    delete: tuple[int, ...] = Field((), description="elements that were removed, numbered as in it")
+    steps: int = Field(ge=0, le=1_000_000, description="steps made afterwards")
+
+    @model_validator(mode="after")
+    def _not_endless(self) -> EditOptions:
+        edits, before = 1, self.config.edited
+        while before is not None:
+            edits, before = edits + 1, before.config.edited
+        if edits > MOST_EDITS:
+            raise ValueError(f"more than {MOST_EDITS} edits, one after the other; begin with its SVG (--init)")
+        return self
+
+
+RunConfig.model_rebuild()
 
 
 def load_mapping(text: str) -> dict[str, Any]:

@@ -8,23 +8,17 @@ edit(Path("runs/2026-01-01-a-blue-rabbit-1"), lock=[3, 7], delete=[12], steps=10
 
 from __future__ import annotations
 
+import itertools
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
-
-from artgen.config import RunConfig
-from artgen.engine.events import Listener, ignore
-from artgen.engine.evolution import Evolution
-from artgen.engine.folder import clear_outputs, make_folder, write_atomically
-from artgen.engine.loop import LoopState
-from artgen.engine.optimiser import make_optimiser
-from artgen.engine.randomness import Streams
+from artgen.config import EditOptions, RunConfig
+from artgen.engine.events import Event, Finished, Listener, Notice, Started, Stepped, ignore
 from artgen.engine.report import RunResult
-from artgen.engine.run import _Run
-from artgen.engine.setup import make_workshop
-from artgen.errors import UsageError
-from artgen.export.saved import open_run
+from artgen.engine.run import continue_from, paint
+from artgen.errors import RunError, UsageError
+from artgen.export.saved import SavedRun, open_run
 from artgen.renderers.base import Renderer
 
 
@@ -43,7 +37,9 @@ def edit(
 
     The edited picture is a run of its own, which leaves the first as it was and can be
     edited again. Elements are numbered as in `image.svg` (`path-3` is number 3), before
-    anything is deleted; what the run had locked stays locked.
+    anything is deleted; what the run had locked stays locked. The new run's configuration
+    tells what it was made from and how (`edited`), which is what `repeat` goes by. Nothing
+    grows or is pruned any more.
 
     Args:
         run: folder of a run, or a file in it.
@@ -62,10 +58,108 @@ def edit(
     if steps < 0:
         raise UsageError(f"{steps} steps cannot be made; give 0 or more")
     opened = open_run(run)
-    edited = opened.candidate(1)
-    change_elements(edited, lock, delete)
-    config = opened.config.model_copy(update={"population": 1, "steps": max(1, steps), "seconds": None})
-    return _continue(config, edited, steps, out, force, listen, should_stop)
+    before = EditOptions.model_validate(
+        {"config": opened.config, "step": opened.step, "lock": lock, "delete": delete, "steps": steps}
+    )
+    edited = _changed(opened, before)
+    changes = {
+        "population": 1,
+        "steps": max(1, steps),
+        "seconds": None,
+        "options": opened.config.options | edited.settled_options(),
+        "edited": before,
+    }
+    config = opened.config.model_copy(update=changes)
+    return _continue(edited, config, out, force, listen, should_stop)
+
+
+def repeat(
+    config: RunConfig,
+    out: Path | None = None,
+    *,
+    force: bool = False,
+    listen: Listener = ignore,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> RunResult:
+    """Paint an edited picture again: the run it began with, then what was changed, and on.
+
+    Args:
+        config: of the edited picture, with `edited`.
+        out: as in `artgen.engine.run.paint`, as are the others.
+        force: see there.
+        listen: see there; told of the steps of both runs.
+        should_stop: see there; a stop before the edit leaves nothing.
+
+    Raises:
+        UsageError: the first run went by the clock, so that it never comes out alike.
+        RunError: the first run was stopped, or ended elsewhere than it did then.
+    """
+    assert config.edited is not None
+    chain = _chain(config)
+    if any(each.seconds is not None for each in chain):
+        raise UsageError(
+            "the picture was edited in a run of --seconds, which never comes out alike; "
+            "go on from its folder (artgen edit) or its SVG (--init image.svg)"
+        )
+    with tempfile.TemporaryDirectory(prefix="artgen-") as temporary:
+        earlier = None
+        for number, (now, then) in enumerate(itertools.pairwise(chain)):
+            assert then.edited is not None
+            folder = Path(temporary) / str(number)
+            _repeat_until(then.edited.step, now, earlier, folder, listen, should_stop)
+            earlier = open_run(folder)
+        assert earlier is not None
+        edited = _changed(earlier, config.edited)
+    return _continue(edited, config, out, force, listen, should_stop)
+
+
+def _chain(config: RunConfig) -> list[RunConfig]:
+    """Return the configurations of all runs a picture went through, the first one first."""
+    chain = [config]
+    while chain[-1].edited is not None:
+        chain.append(chain[-1].edited.config)
+    return chain[::-1]
+
+
+def _repeat_until(
+    step: int,
+    config: RunConfig,
+    earlier: SavedRun | None,
+    folder: Path,
+    listen: Listener,
+    should_stop: Callable[[], bool],
+) -> None:
+    """Repeat a run as far as it had come when it was edited."""
+    done = 0
+
+    def pass_on(event: Event) -> None:
+        nonlocal done
+        done = event.step if isinstance(event, Started | Stepped) else done
+        if not isinstance(event, Finished):
+            listen(event)
+
+    def reached() -> bool:
+        return done >= step or should_stop()
+
+    listen(Notice(f"first the run that was edited, to step {step}"))
+    filmless = {"timelapse": config.timelapse.model_copy(update={"kind": "none"})}
+    config = config.model_copy(update=filmless)
+    if config.edited is None or earlier is None:
+        result = paint(config, folder, listen=pass_on, should_stop=reached)
+    else:
+        result = _continue(_changed(earlier, config.edited), config, folder, False, pass_on, reached)
+    if result.step != step:
+        raise RunError(
+            f"the run that was edited ended at step {result.step}, not at {step}, so the edit cannot be "
+            "made; run it again without stopping it, or go on from the edited run's folder (artgen edit)"
+        )
+
+
+def _changed(opened: SavedRun, change: EditOptions) -> Renderer:
+    """Return a run's best candidate with the changes made."""
+    renderer = opened.candidate(1)
+    change_elements(renderer, change.lock, change.delete)
+    return renderer
 
 
 def change_elements(renderer: Renderer, lock: Sequence[int], delete: Sequence[int]) -> None:
@@ -84,26 +178,13 @@ def change_elements(renderer: Renderer, lock: Sequence[int], delete: Sequence[in
 
 
 def _continue(
-    config: RunConfig,
     edited: Renderer,
-    steps: int,
+    config: RunConfig,
     out: Path | None,
     force: bool,
     listen: Listener,
     should_stop: Callable[[], bool],
 ) -> RunResult:
-    workshop = make_workshop(config)
-    renderer = workshop.stage.renderer
-    renderer.init(1, torch.Generator().manual_seed(config.seed))
-    renderer.load_state(edited.state())
-    renderer.to(workshop.device)
-    state = LoopState(
-        make_optimiser(renderer, config.optimiser),
-        Streams(config.seed),
-        Evolution(config.evolution),
-        step=0 if steps else config.steps,
-    )
-    folder = make_folder(out, config.prompts[0] if config.prompts else "target", config.seed, force)
-    clear_outputs(folder)
-    write_atomically(folder / "config.yaml", config.to_yaml().encode())
-    return _Run(config, folder, workshop, state, listen).go(should_stop)
+    assert config.edited is not None
+    step = 0 if config.edited.steps else config.steps
+    return continue_from(edited, config, out, step=step, force=force, listen=listen, should_stop=should_stop)

@@ -26,6 +26,7 @@ from artgen.engine.setup import Workshop, make_workshop, start_candidates
 from artgen.errors import RunError
 from artgen.export.pictures import finished_picture, write_level, write_pictures
 from artgen.export.timelapse import Timelapse
+from artgen.renderers.base import Renderer
 from artgen.types import Image
 
 
@@ -53,6 +54,10 @@ def paint(
         >>> result = paint(RunConfig(prompts="a blue rabbit", seed=1))   # doctest: +SKIP
         >>> result.picture                                               # doctest: +SKIP
     """
+    if config.edited is not None:
+        from artgen.edit import repeat
+
+        return repeat(config, out, force=force, listen=listen, should_stop=should_stop)
     _use_threads(config.threads)
     workshop = make_workshop(config)
     streams = Streams(config.seed)
@@ -95,6 +100,44 @@ def resume(
     workshop = make_workshop(config, facts.formats)
     workshop.stage.objective.views_per_pass = facts.views_per_pass
     state = restore(checkpoint, workshop, config)
+    return _Run(config, folder, workshop, state, listen).go(should_stop)
+
+
+def continue_from(
+    start: Renderer,
+    config: RunConfig,
+    out: Path | None = None,
+    *,
+    step: int = 0,
+    force: bool = False,
+    listen: Listener = ignore,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> RunResult:
+    """Run a configuration from candidates that there are already, with fresh moments and random numbers.
+
+    Args:
+        start: the candidates, of the configuration's renderer; copied.
+        config: what to paint, and how.
+        out: as in `paint`.
+        step: number of steps that count as done; with `config.steps` the pictures are only written.
+        force: as in `paint`.
+        listen: as in `paint`.
+        should_stop: as in `paint`.
+
+    Raises:
+        ArtgenError: as `paint` does, or the candidates do not fit the configuration.
+    """
+    _use_threads(config.threads)
+    workshop = make_workshop(config)
+    renderer = workshop.stage.renderer
+    renderer.init(config.population, torch.Generator().manual_seed(config.seed))
+    renderer.load_state(start.state())
+    renderer.to(workshop.device)
+    optimiser = make_optimiser(renderer, config.optimiser)
+    state = LoopState(optimiser, Streams(config.seed), Evolution(config.evolution), step=step)
+    folder = make_folder(out, config.prompts[0] if config.prompts else "target", config.seed, force)
+    clear_outputs(folder)
+    write_atomically(folder / "config.yaml", config.to_yaml().encode())
     return _Run(config, folder, workshop, state, listen).go(should_stop)
 
 

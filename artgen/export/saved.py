@@ -28,6 +28,7 @@ class SavedRun:
         renderer: all candidates.
         order: indices of the candidates, best first.
         ground: what is behind and around the picture.
+        step: number of steps it has made.
     """
 
     folder: Path
@@ -35,6 +36,7 @@ class SavedRun:
     renderer: Renderer
     order: list[int]
     ground: Ground
+    step: int
 
     def candidate(self, rank: int) -> Renderer:
         """Return one candidate, 1 for the best.
@@ -74,4 +76,4 @@ def open_run(path: Path) -> SavedRun:
         raise InputError(
             f"{folder}: its checkpoint is damaged ({type(error).__name__}); run it again"
         ) from None
-    return SavedRun(folder, config, renderer, order, make_ground(config, device))
+    return SavedRun(folder, config, renderer, order, make_ground(config, device), facts.step)

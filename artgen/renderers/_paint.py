@@ -10,12 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from artgen.renderers._chords import Chords, chord_counts, cut
+from artgen.renderers._colour import to_linear, to_srgb
 from artgen.renderers._coverage import Found, coverage
 from artgen.renderers._nearest import group, search
 from artgen.renderers._winding import wind
 from artgen.renderers.compositing import over
 from artgen.renderers.tiles import TILE, Grid, assemble, stack
-from artgen.types import Canvas, Window
+from artgen.types import Canvas, Size, Window
 
 Rule = Literal["nonzero", "evenodd"]
 
@@ -62,6 +63,48 @@ def paint(paths: Paths, window: Window, tile: int = TILE) -> Canvas:
     covered = coverage(chords, found)
     layers = covered[:, None] * paths.paint.flatten(0, 1).index_select(0, element)[:, :, None]
     return assemble(over(layers, lengths), bins, grid)
+
+
+def curves_of(
+    points: Float[Tensor, "population elements points 2"], size: Size, extent: tuple[float, float]
+) -> Float[Tensor, "population elements segments 4 2"]:
+    """Return joining curves in pixels; 3 S + 1 points are open paths, 3 S closed ones.
+
+    Args:
+        points: control points; those that curves share only once.
+        size: of the picture.
+        extent: its width and height in the points' unit.
+    """
+    count = points.shape[2]
+    scale = points.new_tensor([size.width / extent[0], size.height / extent[1]])
+    index = torch.arange(count // 3, device=points.device)[:, None] * 3
+    index = (index + torch.arange(4, device=points.device)) % count
+    return (points * scale)[:, :, index.flatten()].unflatten(2, (-1, 4))
+
+
+def premultiplied(
+    colour: Float[Tensor, "population elements 3"],
+    opacity: Float[Tensor, "population elements"],
+    linear: bool,
+) -> Float[Tensor, "population elements 4"]:
+    """Return sRGB colours as they are mixed: times opacity, in linear light if wanted."""
+    mixed = to_linear(colour) if linear else colour
+    return torch.cat([mixed * opacity[..., None], opacity[..., None]], -1)
+
+
+def on_paper(canvas: Canvas, paper: Float[Tensor, "population 3"] | None, linear: bool) -> Canvas:
+    """Return what was painted in sRGB, on opaque paper or clear.
+
+    Args:
+        canvas: premultiplied, in linear light if `linear`.
+        paper: sRGB, None for none.
+        linear: whether colours mix in linear light.
+    """
+    if paper is not None:
+        ground = (to_linear(paper) if linear else paper)[:, :, None, None]
+        colour = canvas[:, :3] + (1 - canvas[:, 3:]) * ground
+        canvas = torch.cat([colour, torch.ones_like(colour[:, :1])], 1)
+    return to_srgb(canvas) if linear else canvas
 
 
 def parts_of(canvas: Canvas, window: Window, side: int) -> Iterator[tuple[Window, Canvas]]:

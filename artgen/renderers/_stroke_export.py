@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 
 import torch
@@ -49,6 +50,19 @@ def drawing_of(
         for n, layer in enumerate(layers)
     ]
     return Drawing(size, vectors, paper)
+
+
+def layer_names(levels: Sequence[int]) -> list[str]:
+    """Return the layer of each stroke: one per step of a growing series, with the strokes there are by then.
+
+    Example:
+        >>> layer_names([0, 1, 1])
+        ['strokes, step 1: 1', 'strokes, step 2: 3', 'strokes, step 2: 3']
+    """
+    if not any(levels):
+        return ["strokes"] * len(levels)
+    first = sorted(levels)
+    return [f"strokes, step {level + 1}: {bisect.bisect_right(first, level)}" for level in levels]
 
 
 def layers_of(paths: Paths, size: Size, paper: Tensor | None, linear: bool) -> list[Layer]:

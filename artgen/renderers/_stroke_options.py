@@ -54,7 +54,10 @@ class StrokesOptions(RendererOptions):
         None,
         description="colours divided by commas, a .gpl, .hex or .pal file, or a name; implies --ink palette",
     )
-    paper: str = Field("white", description="a colour, 'learned', or 'transparent'")
+    paper: str | None = Field(
+        None,
+        description="a colour that covers the background, 'learned', or 'transparent'; default: --background",
+    )
     start: Literal["edges", "saliency"] = Field(
         "edges", description="with --init PICTURE: begin on its edges, or where the guide looks"
     )
@@ -79,7 +82,7 @@ class StrokesOptions(RendererOptions):
             raise ValueError("ink palette needs a palette, such as --palette '#112233,gold'")
         if self.ink == "black" and self.palette is not None:
             raise ValueError("palette and black ink contradict each other; give one of them")
-        if self.paper not in ("learned", "transparent"):
+        if self.paper not in (None, "learned", "transparent"):
             _check_colour(self.paper)
         if not self.thinnest <= self.width <= self.widest:
             raise ValueError("thinnest, width and widest must be in this order")

@@ -101,8 +101,12 @@ class Renderer(nn.Module, abc.ABC):
     """True if a declared surrogate (straight-through) replaces the true gradient."""
     default_losses: ClassVar[Mapping[str, float]] = {}
     """Losses that pictures from words are made with unless the run sets their weights."""
+    elastic: ClassVar[frozenset[str]] = frozenset()
+    """Persistent tensors whose dimension 2 a start may set too, such as the curves of an SVG's strokes."""
     transparent: bool = False
     """True if parts of the picture should stay clear; set before `init`."""
+    background: str | None = "white"
+    """Colour behind the picture, None if there is a picture; set before `init`."""
 
     def __init__(self, options: RendererOptions, canvas: Size) -> None:
         super().__init__()
@@ -206,6 +210,10 @@ class Renderer(nn.Module, abc.ABC):
     def levels(self) -> tuple[int, ...]:
         """Numbers of elements this run goes through; the end of each is a picture of its own."""
         return ()
+
+    def settled_options(self) -> dict[str, Any]:
+        """Return the options to change so that the elements there are now are neither added to nor pruned."""
+        return {}
 
     def mutate_(self, parent: int, child: int, generator: torch.Generator) -> None:
         """Replace candidate `child` by a mutated copy of candidate `parent`.

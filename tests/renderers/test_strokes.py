@@ -9,6 +9,8 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
+from artgen.config import RunConfig
+from artgen.engine.setup import build_renderer
 from artgen.errors import InputError, UsageError
 from artgen.renderers.base import Feedback, renderers
 from artgen.types import Size, Window
@@ -322,6 +324,38 @@ def test_papers():
     assert torch.allclose(
         make(paper="#ff8000")(CANVAS)[0, :3, 0, 0], torch.tensor([1, 128 / 255, 0]), atol=0.3
     )
+
+
+def laid_out(background="white", **options):
+    """Return the colour of a corner, alpha, and the SVG, of a run with this background."""
+    config = RunConfig(prompts="x", renderer="strokes", background=background, options=options, seed=1)
+    renderer = build_renderer(config, CANVAS)
+    renderer.init(1, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        renderer.opacity.zero_()
+    return renderer(CANVAS)[0, :, 0, 0].tolist(), renderer.to_svg(CANVAS)
+
+
+@pytest.mark.parametrize("blend", ["srgb", "linear"])
+def test_the_background_is_the_paper_unless_a_paper_is_given(blend):
+    colour, svg = laid_out("#ff8000", blend=blend)
+    assert colour == pytest.approx([1, 128 / 255, 0, 1], abs=1e-5) and 'fill="#ff8000"' in svg
+    colour, svg = laid_out("#ff8000", paper="white", blend=blend)
+    assert colour == pytest.approx([1, 1, 1, 1], abs=1e-5) and 'fill="#ffffff"' in svg
+    assert laid_out("#ff8000", paper="learned", blend=blend)[0] == pytest.approx(
+        [1, 128 / 255, 0, 1], abs=1e-5
+    )
+    assert laid_out("#ff8000", paper="transparent", blend=blend)[0] == [0, 0, 0, 0]
+    assert laid_out("meadow.png", blend=blend)[0] == [0, 0, 0, 0], "a picture behind shows"
+
+
+def test_an_svg_brings_its_paper_unless_one_is_given(tmp_path):
+    path = tmp_path / "drawing.svg"
+    path.write_text(make(paper="#334455").to_svg(CANVAS), encoding="utf-8")
+    for options, paper in (({}, 0x33), ({"paper": "learned"}, 0x33), ({"paper": "#ff8000"}, 0xFF)):
+        renderer = make(**options)
+        renderer.init_from(path, torch.Generator())
+        assert renderer.paper[0, 0].item() == pytest.approx(paper / 255)
 
 
 def test_linear_light_mixes_brighter():

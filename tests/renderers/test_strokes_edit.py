@@ -6,11 +6,16 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from artgen.cli import app
 from artgen.config import RunConfig
 from artgen.edit import edit
+from artgen.engine.events import Finished, Stepped
 from artgen.engine.run import paint, resume
-from artgen.errors import UsageError
+from artgen.errors import RunError, UsageError
+from artgen.export.metadata import read_configuration
 from artgen.export.saved import open_run
+
+SMALL = {"seed": 1, "canvas": "48x32", "size": "96x64", "cutouts": {"count": 2}}
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +26,14 @@ def run(tiny_guide, tmp_path_factory):
         options={"strokes": 6},
         guides=tiny_guide,
         steps=3,
-        seed=1,
         population=2,
-        canvas="48x32",
-        size="96x64",
-        cutouts={"count": 2},
+        **SMALL,
     )
     return paint(config, tmp_path_factory.mktemp("runs") / "first").folder
+
+
+def edited_config(result):
+    return RunConfig.from_text(read_configuration(result.picture))
 
 
 def strokes_of(folder, rank=1):
@@ -64,6 +70,94 @@ def test_edited_run_can_be_resumed_after_a_stop(run, tmp_path):
     assert torch.equal(strokes_of(resume(half.folder).folder).points, strokes_of(whole.folder).points)
 
 
+def test_a_picture_tells_how_it_was_edited_and_is_repeated_with_the_edits(run, tmp_path):
+    once = edit(run, lock=[3, 1], delete=[2], steps=4, out=tmp_path / "once")
+    twice = edit(once.folder, delete=[0], out=tmp_path / "twice")
+    told = RunConfig.from_text(read_configuration(twice.picture)).edited
+    assert told.delete == (0,) and told.step == 4 and told.steps == 0
+    first = told.config.edited
+    assert (first.lock, first.delete, first.step, first.steps) == ((3, 1), (2,), 3, 4)
+    assert first.config == open_run(run).config
+    assert json.loads((twice.folder / "run.json").read_text())["config"]["edited"]["delete"] == [0]
+    seen = []
+    again = paint(edited_config(twice), tmp_path / "again", listen=seen.append)
+    assert again.picture.read_bytes() == twice.picture.read_bytes()
+    assert (again.folder / "image.svg").read_bytes() == (twice.folder / "image.svg").read_bytes()
+    assert [event.step for event in seen if isinstance(event, Stepped)] == [1, 2, 3, 1, 2, 3, 4]
+    assert len([event for event in seen if isinstance(event, Finished)]) == 1
+
+
+def test_a_run_edited_before_its_end_is_repeated_up_to_there(tiny_guide, tmp_path):
+    config = RunConfig(
+        prompts="a blue rabbit",
+        renderer="strokes",
+        options={"strokes": "2,4"},
+        guides=tiny_guide,
+        steps=6,
+        **SMALL,
+    )
+    answers = iter([False] * 4 + [True])
+    stopped = paint(config, tmp_path / "stopped", should_stop=lambda: next(answers))
+    assert stopped.step == 4
+    edited = edit(stopped.folder, lock=[0], steps=2, out=tmp_path / "edited")
+    again = paint(edited_config(edited), tmp_path / "again")
+    assert again.picture.read_bytes() == edited.picture.read_bytes()
+    assert not list(edited.folder.glob("level-*")), "an edited picture grows no more"
+    with pytest.raises(RunError, match="ended at step 0, not at 4"):
+        paint(edited_config(edited), tmp_path / "none", should_stop=lambda: True)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_run_by_the_clock_cannot_be_repeated_for_its_edits(run, tmp_path):
+    config = edited_config(edit(run, lock=[0], out=tmp_path / "edited"))
+    timed = config.edited.config.model_copy(update={"seconds": 5.0})
+    config = config.model_copy(update={"edited": config.edited.model_copy(update={"config": timed})})
+    with pytest.raises(UsageError, match=r"--seconds.*--init image.svg"):
+        paint(config, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_files_of_the_run_before_are_asked_for_and_edits_are_not_endless(run, tmp_path):
+    config = edited_config(edit(run, lock=[0], out=tmp_path / "edited"))
+    values = json.loads(config.to_json())
+    values["edited"]["config"]["target"] = "/secret.png"
+    assert "/secret.png" in RunConfig.make(values).local_files()
+    for _ in range(60):
+        values = {**values, "edited": {"config": values, "step": 1, "steps": 1}}
+    with pytest.raises(UsageError, match="more than 50 edits"):
+        RunConfig.make(values)
+
+
+def test_an_edited_picture_is_run_again_on_the_command_line(run, tmp_path):
+    edited = edit(run, delete=[1], steps=1, out=tmp_path / "edited")
+    words = ["rerun", str(edited.picture), "--yes", "--out", str(tmp_path / "again"), "--json"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "again" / "image.png").read_bytes() == edited.picture.read_bytes()
+
+
+def test_a_run_from_an_svg_with_other_curves_can_be_opened_and_resumed(tiny_guide, tmp_path):
+    drawing = tmp_path / "drawing.svg"
+    wave = " ".join(f"Q {10 * n + 5} {90 if n % 2 else 5} {10 * n + 10} 40" for n in range(7))
+    drawing.write_text(
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="96" height="64"><path fill="none" stroke="red" '
+        f'stroke-width="4" d="M 0 40 {wave}"/><path d="M 5 5 L 90 60" stroke="blue" fill="none"/></svg>'
+    )
+    values = {
+        "prompts": "a wave",
+        "renderer": "strokes",
+        "guides": tiny_guide,
+        "init": str(drawing),
+        "steps": 4,
+    }
+    whole = paint(RunConfig(**values, **SMALL), tmp_path / "whole")
+    answers = iter([False] * 2 + [True])
+    half = paint(RunConfig(**values, **SMALL), tmp_path / "half", should_stop=lambda: next(answers))
+    assert resume(half.folder).picture.read_bytes() == whole.picture.read_bytes()
+    assert strokes_of(whole.folder).points.shape == (1, 2, 22, 2)
+    assert edit(whole.folder, lock=[0], steps=1, out=tmp_path / "edited").reason == "done"
+
+
 def test_wrong_edits_make_nothing(run, tmp_path):
     for wrong, reason in (({"lock": [6]}, "no stroke 6"), ({"lock": [1], "delete": [1]}, "choose one")):
         with pytest.raises(UsageError, match=reason):
@@ -74,8 +168,6 @@ def test_wrong_edits_make_nothing(run, tmp_path):
 
 
 def test_edit_on_the_command_line(run, tmp_path):
-    from artgen.cli import app
-
     out = tmp_path / "edited"
     words = [
         "edit",
