@@ -52,6 +52,23 @@ def make_icons(work: common.Work) -> None:
     common.save_json(rows, work.catalogue)
 
 
+def make_prompts(work: common.Work) -> str:
+    """Write a list of prompts of every kind about the shapes, and return its path."""
+    path = work.root / "prompts.json"
+    rows = [
+        {"prompt": "a blue circle", "things": [{"word": "circle", "colour": "blue"}]},
+        {"prompt": "a square", "things": [{"word": "square"}]},
+        {"prompt": "two red rings", "things": [{"word": "ring", "colour": "red"}], "number": 2},
+        {
+            "prompt": "a triangle above a cross",
+            "things": [{"word": "triangle"}, {"word": "cross"}],
+            "relation": "above",
+        },
+    ]
+    common.save_json(rows, path)
+    return str(path)
+
+
 def step(name: str, work: common.Work, *more: str) -> None:
     """Run one step of the recipe as its own process."""
     subprocess.run(
@@ -60,7 +77,7 @@ def step(name: str, work: common.Work, *more: str) -> None:
 
 
 def main() -> None:
-    """Run icons, teacher, student, export, evaluation and painting."""
+    """Run icons, teacher, student, export, evaluation, painting, judge and record."""
     work = common.Work(common.parser(__doc__).parse_args().work)
     make_icons(work)
     step("shards", work, "--count", "2")
@@ -68,6 +85,9 @@ def main() -> None:
     step("student", work, "--steps", "4")
     step("evaluate", work)
     step("paint_check", work, "--guide", str(work.root / "doodle-latest"))
+    listed = ("--prompts", make_prompts(work))
+    step("judge", work, "--scenes", "128", "--steps", "20", *listed)
+    step("record", work, "--guide", str(work.root / "doodle-latest"), *listed)
 
 
 if __name__ == "__main__":

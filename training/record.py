@@ -1,0 +1,173 @@
+"""Paint the hundred prompts with default settings, and let the judge find them: the record of a guide.
+
+    python -m training.record --work DIR --limit 20 [--renderer pixel] [--guide DIR/doodle-latest]
+
+Paints with artgen itself into `record/<renderer>-<guide's hash>-<seed>/`, one run a prompt; what is painted
+is kept, and a run that was stopped goes on. Writes `figures.json` and the contact sheet `sheet.png` there,
+captions marked right (+) or wrong (-, with what the judge took it for).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from artgen import RunConfig, load_guide, paint, resume
+from artgen.engine.report import RunResult
+from artgen.errors import ArtgenError
+from training import common, prompts, subject
+from training.judge import Judge
+
+RENDERERS = ("pixel", "strokes", "collage")
+SHOWN = 192
+"""Side of the pictures that are judged and shown, in pixels."""
+
+
+def run_folder(folder: Path, index: int, prompt: prompts.Prompt) -> Path:
+    """Return the folder of one prompt's run."""
+    return folder / f"{index:03d}-{re.sub('[^a-z]+', '-', prompt.text)}"
+
+
+def painted(out: Path, config: RunConfig) -> bool:
+    """Tell whether a run of this configuration is complete in `out`."""
+    report = out / "run.json"
+    if not report.exists() or not (out / "image.png").exists():
+        return False
+    told = json.loads(report.read_text())
+    if told["config"] != json.loads(config.to_json()):
+        raise SystemExit(f"{out} was painted with other settings; move it away, or give the same ones")
+    return told["reason"] in ("done", "plateau")
+
+
+def paint_one(out: Path, config: RunConfig) -> None:
+    """Paint one picture into `out`, or go on with it, or leave it if it is done."""
+    if painted(out, config):
+        return
+    result: RunResult | None = None
+    if (out / "checkpoint.safetensors").exists():
+        try:
+            result = resume(out)
+        except ArtgenError as error:  # a kill while the first checkpoint was written, say
+            logging.warning("%s is painted anew: %s", out.name, error)
+    result = result or paint(config, out, force=True)
+    common.log(f"{out.name}: {result.step} steps, {result.seconds:.0f} s")
+
+
+def picture(out: Path) -> Tensor:
+    """Return the picture of a run, float [3, SHOWN, SHOWN] in 0..1."""
+    with Image.open(out / "image.png") as file:
+        pixels = torch.from_numpy(np.array(file.convert("RGB"), dtype=np.float32) / 255)
+    shown = F.interpolate(pixels.permute(2, 0, 1)[None], size=(SHOWN, SHOWN), mode="bilinear", antialias=True)
+    return shown[0]
+
+
+def figures_of(judge: Judge, every: list[prompts.Prompt], images: Tensor) -> dict[str, Any]:
+    """Return what the judge says of the pictures [N, 3, H, W] of the first N prompts, chosen from all."""
+    asked = every[: len(images)]
+    scores, truth = judge.scores(images, every), torch.arange(len(asked))
+    hits = prompts.found(scores, truth)
+    told = [prompt.things[0].colour if len(prompt.things) == 1 else None for prompt in asked]
+    seen = judge.colours(images)
+    chance = scores.softmax(1)
+    rows = [
+        {
+            "prompt": prompt.text,
+            "right": bool(hits["right"][i]),
+            "rank": int((scores[i] > scores[i, i]).sum()) + 1,
+            "probability": round(chance[i, i].item(), 4),
+            "judge": every[int(scores[i].argmax())].text,
+            "colour asked": told[i],
+            "colour in mask": subject.subject_colour(images[i]),
+            "colour by judge": seen[i],
+        }
+        for i, prompt in enumerate(asked)
+    ]
+    return {
+        "found": prompts.shares(asked, hits, truth),
+        "colours": subject.agreement(images, told, seen),
+        "pictures": rows,
+    }
+
+
+def sheet(images: Tensor, rows: list[dict], path: Path, columns: int = 5) -> None:
+    """Write the contact sheet: pictures with their prompts, and below what the judge took them for."""
+    size, line = images.shape[-1], 14
+    cell = size + 2 * line + 6
+    columns = min(columns, len(rows))
+    canvas = Image.new("RGB", (columns * (size + 6), -(-len(rows) // columns) * cell), "white")
+    pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(12)
+    for i, (image, row) in enumerate(zip(images, rows, strict=True)):
+        x, y = i % columns * (size + 6), i // columns * cell
+        pixels = (image.permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+        canvas.paste(Image.fromarray(np.ascontiguousarray(pixels)), (x, y))
+        ink = "darkgreen" if row["right"] else "firebrick"
+        pen.text((x + 1, y + size), f"{'+' if row['right'] else '-'} {row['prompt']}", ink, font)
+        if not row["right"]:
+            pen.text((x + 1, y + size + line), f"   {row['judge']} ({row['rank']}.)", "dimgray", font)
+    partial = path.with_suffix(".partial.png")
+    canvas.save(partial)
+    partial.replace(path)
+
+
+def settings(prompt: str, options) -> dict[str, Any]:
+    """Return the configuration of a run: artgen's defaults but for what cannot be left open."""
+    values: dict[str, Any] = {"prompts": prompt, "renderer": options.renderer, "seed": options.seed}
+    values |= {"threads": options.threads, "timelapse": {"kind": "none"}}
+    if options.guide is not None:
+        values["guides"] = f"doodle={options.guide.resolve()}"
+    if options.smoke:
+        values |= {"steps": 3, "canvas": "32x32", "size": "64x64"}
+    return values
+
+
+def main() -> None:
+    """Paint, judge, and write figures and sheet."""
+    arguments = common.parser(__doc__)
+    arguments.add_argument("--guide", type=Path, help="an exported guide; default: the bundled one")
+    arguments.add_argument("--renderer", choices=RENDERERS, default="pixel")
+    arguments.add_argument("--limit", type=int, default=100, help="only the first so many prompts")
+    arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--prompts", type=Path, default=prompts.LIST, help="another list")
+    arguments.add_argument("--paint-only", action="store_true", help="do not ask the judge yet")
+    options = arguments.parse_args()
+    torch.set_num_threads(options.threads)
+    work, every = common.Work(options.work), prompts.listed(options.prompts)
+    name = f"doodle={options.guide.resolve()}" if options.guide else "doodle"
+    digest = load_guide(name).digest
+    folder = work.folder(f"record/{options.renderer}-{digest[:8]}-{options.seed}")
+    runs = [run_folder(folder, i, prompt) for i, prompt in enumerate(every[: options.limit])]
+    for out, prompt in zip(runs, every, strict=False):
+        paint_one(out, RunConfig.make(settings(prompt.text, options)))
+    if options.paint_only:
+        return
+    images = torch.stack([picture(out) for out in runs])
+    reports = [json.loads((out / "run.json").read_text()) for out in runs]
+    figures: dict[str, Any] = {
+        "renderer": options.renderer,
+        "seed": options.seed,
+        "prompts": common.sha256(options.prompts),
+        "guide": digest,
+        "steps": sorted({report["step"] for report in reports}),
+        "seconds": round(sum(report["seconds"] for report in reports), 1),
+        "versions": reports[0]["versions"],
+    }
+    figures |= figures_of(Judge.load(work, options.smoke), every, images)
+    figures["judge"] = json.loads((work.folder("judge") / "ceiling.json").read_text())
+    figures["judge"]["sha256"] = common.sha256(work.folder("judge") / "heads.safetensors")
+    common.save_json(figures, folder / "figures.json")
+    sheet(images, figures["pictures"], folder / "sheet.png")
+    print(json.dumps({key: figures[key] for key in ("found", "colours")}, indent=1))
+    common.log(f"{folder / 'sheet.png'}")
+
+
+if __name__ == "__main__":
+    main()
