@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from artgen.cli_options import configuration_values, parse_paint_arguments
-from artgen.console import INTERRUPTED, Interruption, ProgressBar, print_json
+from artgen.console import INTERRUPTED, print_json, watched
 
 if TYPE_CHECKING:
     from artgen.batch.local import BatchResult
@@ -75,9 +75,7 @@ def resume_many(folder: Path, open_files: bool, as_json: bool, quiet: bool) -> N
 
 def _show(work: Callable[..., BatchResult], as_json: bool, quiet: bool) -> None:
     """Run a batch with a progress bar, and tell how it went."""
-    with Interruption() as interruption, ProgressBar(interruption, quiet or as_json) as progress:
-        result = work(listen=progress, should_stop=interruption.requested)
-    _report(result, as_json, quiet)
+    _report(watched(work, quiet or as_json), as_json, quiet)
 
 
 def without_batch_options(arguments: Sequence[str]) -> list[str]:

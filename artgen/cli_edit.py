@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from artgen.cli_paint import Force, Json, Out, Quiet, _report
-from artgen.console import Interruption, ProgressBar, reported
+from artgen.cli_running import Force, Json, Out, Quiet, run_and_report
+from artgen.console import reported
+
+if TYPE_CHECKING:
+    from artgen.engine.report import RunResult
 
 
 def edit(
@@ -26,20 +30,15 @@ def edit(
     """Go on from a picture with some strokes locked or deleted: artgen edit RUN --lock 3,7 --continue 100."""
     with reported(as_json):
         kept, gone = _numbers(lock, "--lock"), _numbers(delete, "--delete")
-        with Interruption() as interruption, ProgressBar(interruption, quiet or as_json) as progress:
-            from artgen.edit import edit as change
+        work = functools.partial(_edit, run, lock=kept, delete=gone, steps=steps, out=out, force=force)
+        run_and_report(work, as_json, quiet)
 
-            result = change(
-                run,
-                lock=kept,
-                delete=gone,
-                steps=steps,
-                out=out,
-                force=force,
-                listen=progress,
-                should_stop=interruption.requested,
-            )
-        _report(result, as_json, quiet)
+
+def _edit(*what: Any, **how: Any) -> RunResult:
+    """Edit; torch is imported here, while the progress bar says so."""
+    from artgen.edit import edit as change
+
+    return change(*what, **how)
 
 
 def _numbers(text: str, option: str) -> list[int]:

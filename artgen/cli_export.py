@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from artgen.console import print_json, reported
+from artgen.cli_running import Json
+from artgen.console import print_answer, reported
 
 
 def export(
@@ -28,9 +29,7 @@ def export(
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Default: in the folder.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Write a run's picture at any size as PNG, WebP or SVG: artgen export RUN --size 4096x4096."""
     with reported(as_json):
@@ -53,10 +52,8 @@ def export(
             made = export_sheet(opened, path, name, wanted, transparent)
         else:
             made = export_run(opened, path, name, wanted, transparent, candidate)
-        if as_json:
-            print_json({"file": path, "width": made.width, "height": made.height})
-        else:
-            typer.echo(f"{path}  {made.width}x{made.height}")
+        facts = {"file": path, "width": made.width, "height": made.height}
+        print_answer(facts, [f"{path}  {made.width}x{made.height}"], as_json)
 
 
 def register(app: typer.Typer) -> None:

@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from artgen.console import print_json, reported
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")]
+from artgen.cli_running import Json
+from artgen.console import print_answer, print_json, reported
 
 
 def guides(
@@ -22,11 +21,9 @@ def guides(
 
         if name is not None:
             typer.echo(describe_guide(name))
-        elif as_json:
-            print_json(list_guides())
-        else:
-            for entry, tags in list_guides().items():
-                typer.echo(f"{entry}  {', '.join(tags)}".rstrip())
+            return
+        found = list_guides()
+        print_answer(found, (f"{each}  {', '.join(tags)}".rstrip() for each, tags in found.items()), as_json)
 
 
 def renderers(
@@ -58,11 +55,9 @@ def palettes(as_json: Json = False) -> None:
         colours = {
             name: [hex_name(colour) for colour in each.colours.tolist()] for name, each in found.items()
         }
-        if as_json:
-            print_json({name: each.credit() | {"colours": colours[name]} for name, each in found.items()})
-            return
-        for name, each in found.items():
-            typer.echo(f"{name:12} {each.licence}: {' '.join(colours[name])}")
+        facts = {name: each.credit() | {"colours": colours[name]} for name, each in found.items()}
+        lines = (f"{name:12} {each.licence}: {' '.join(colours[name])}" for name, each in found.items())
+        print_answer(facts, lines, as_json)
 
 
 def presets(as_json: Json = False) -> None:
@@ -71,11 +66,7 @@ def presets(as_json: Json = False) -> None:
         from artgen.presets import describe_presets
 
         found = describe_presets()
-        if as_json:
-            print_json(found)
-            return
-        for name, description in found.items():
-            typer.echo(f"{name}  {description}")
+        print_answer(found, (f"{name}  {description}" for name, description in found.items()), as_json)
 
 
 def classify(
@@ -90,13 +81,8 @@ def classify(
         from artgen.guides.zero_shot import classify as probabilities
         from artgen.images import read_opaque
 
-        texts = [label.strip() for label in labels.split(",") if label.strip()]
-        result = probabilities(load_guide(guide), read_opaque(image), texts)
-        if as_json:
-            print_json(result)
-            return
-        for label, probability in result.items():
-            typer.echo(f"{probability:7.1%}  {label}")
+        result = probabilities(load_guide(guide), read_opaque(image), _texts(labels))
+        print_answer(result, (f"{each:7.1%}  {label}" for label, each in result.items()), as_json)
 
 
 def score(
@@ -113,18 +99,17 @@ def score(
     with reported(as_json):
         from artgen.guides.score import score_picture
 
-        others = (
-            None if distractors is None else [each.strip() for each in distractors.split(",") if each.strip()]
-        )
+        others = None if distractors is None else _texts(distractors)
         result: dict[str, Any] = score_picture(picture, prompt, guide, others, same)
-        if as_json:
-            print_json(result)
-            return
-        typer.echo(
-            f"cosine {result['cosine']:.4f}  rank {result['rank']} of {result['among']}  {result['prompt']}"
-        )
-        for name, cosine in result["nearest"].items():
-            typer.echo(f"       {cosine:.4f}  {name}")
+        place = f"rank {result['rank']} of {result['among']}"
+        lines = [f"cosine {result['cosine']:.4f}  {place}  {result['prompt']}"]
+        lines += [f"       {cosine:.4f}  {name}" for name, cosine in result["nearest"].items()]
+        print_answer(result, lines, as_json)
+
+
+def _texts(written: str) -> list[str]:
+    """Return texts that are divided by commas."""
+    return [text.strip() for text in written.split(",") if text.strip()]
 
 
 def register(app: typer.Typer) -> None:

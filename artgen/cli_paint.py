@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
+import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import artgen
 from artgen.cli_options import (
     ARGUMENTS,
     RENDERER_OPTIONS,
@@ -17,114 +19,39 @@ from artgen.cli_options import (
     current_context,
     parse_paint_arguments,
 )
-from artgen.console import INTERRUPTED, Interruption, ProgressBar, print_json, reported
+from artgen.cli_paint_options import PAINT, takes
+from artgen.cli_running import Force, Json, Out, Quiet, run_and_report
+from artgen.console import reported
 
 if TYPE_CHECKING:
     from artgen.config import RunConfig
     from artgen.engine.report import RunResult
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="The run's own folder; default runs/<date>-…")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what is in --out.")]
 
-
-def paint(
-    prompts: Annotated[list[str] | None, typer.Argument(metavar="PROMPT...", help="What to paint.")] = None,
-    renderer: Annotated[
-        str | None, typer.Option("--renderer", "-r", help="pixel, strokes, collage …; see artgen renderers.")
-    ] = None,
-    guide: Annotated[
-        list[str] | None,
-        typer.Option("--guide", "-g", help="NAME, NAME:TAG or NAME=FILE, @WEIGHT; repeatable."),
-    ] = None,
-    preset: Annotated[str | None, typer.Option("--preset", "-p", help="draft, normal, best …")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", "-n", help="Optimisation steps.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds instead.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", "-s", help="Random when not given.")] = None,
-    population: Annotated[int | None, typer.Option(help="Candidates optimised side by side.")] = None,
-    canvas: Annotated[str | None, typer.Option(metavar="WxH", help="Size that is optimised.")] = None,
-    size: Annotated[
-        str | None, typer.Option(metavar="WxH", help="Size of image.png; default side 1024.")
-    ] = None,
-    aspect: Annotated[str | None, typer.Option(metavar="W:H", help="Shape of the picture.")] = None,
-    cutouts: Annotated[int | None, typer.Option(help="Views shown to the guide at each step.")] = None,
-    init: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Picture, SVG or run folder to start from.")
-    ] = None,
-    target: Annotated[str | None, typer.Option(metavar="FILE", help="Picture to fit.")] = None,
-    style: Annotated[str | None, typer.Option(metavar="FILE", help="Picture whose style is wanted.")] = None,
-    mask: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="White may change, black stays as in --init or --target."),
-    ] = None,
-    palette: Annotated[
-        str | None,
-        typer.Option(help="'#0b1020,white,…', a .gpl, .hex or .pal file, or a name (artgen palettes)."),
-    ] = None,
-    background: Annotated[str | None, typer.Option(help="Colour behind the picture.")] = None,
-    transparent: Annotated[
-        bool | None, typer.Option("--transparent", help="Leave parts clear, and export the alpha.")
-    ] = None,
-    wrap: Annotated[
-        bool | None, typer.Option("--wrap", help="Make a picture that tiles without a seam.")
-    ] = None,
-    template: Annotated[
-        list[str] | None, typer.Option(help="'a drawing of {}'; several are averaged.")
-    ] = None,
-    loss: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=WEIGHT", help="Add a loss; repeatable.")
-    ] = None,
-    timelapse: Annotated[str | None, typer.Option(help="mp4, gif, both or none: the run's film.")] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", metavar="FILE", help="YAML or JSON to begin with.")
-    ] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key of the configuration.")
-    ] = None,
-    seeds: Annotated[
-        str | None, typer.Option(metavar="1-8", help="One run for each of these seeds, and a contact sheet.")
-    ] = None,
-    prompt_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--prompts", metavar="FILE", help="One run for each line: a prompt, and options of its own."
-        ),
-    ] = None,
-    out: Out = None,
-    force: Force = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
+@takes(*PAINT)
+def paint(**options: Any) -> None:
     """Paint a picture: artgen "a blue rabbit:2 | photo:-0.5". The renderer's own options are taken too."""
-    with reported(as_json):
+    with reported(options["as_json"]):
         from artgen.config import RunConfig
 
         context = current_context()
-        if seeds is not None or prompt_file is not None:
+        if options["seeds"] is not None or options["prompt_file"] is not None:
             from artgen.cli_batch import paint_many
 
-            paint_many(context.meta[ARGUMENTS], context.params)
+            paint_many(context.meta[ARGUMENTS], options)
             return
-        values = configuration_values(context.params, context.meta[RENDERER_OPTIONS])
-        _run_and_report(RunConfig.make(values), out, force, as_json, quiet)
+        config = RunConfig.make(configuration_values(options, context.meta[RENDERER_OPTIONS]))
+        _run(config, options["out"], options)
 
 
-def _run_and_report(config: RunConfig, out: Path | None, force: bool, as_json: bool, quiet: bool) -> None:
-    with Interruption() as interruption, ProgressBar(interruption, quiet or as_json) as progress:
-        from artgen.engine.run import paint as run
-
-        result = run(config, out, force=force, listen=progress, should_stop=interruption.requested)
-    _report(result, as_json, quiet)
+def _run(config: RunConfig, out: Path | None, options: Mapping[str, Any]) -> None:
+    work = functools.partial(_paint, config, out, force=options["force"])
+    run_and_report(work, options["as_json"], options["quiet"])
 
 
-def _report(result: RunResult, as_json: bool, quiet: bool) -> None:
-    if as_json:
-        print_json(dataclasses.asdict(result))
-    elif not quiet:
-        typer.echo(f"{result.picture}  (seed {result.seed}, loss {result.loss:.4f}, {result.seconds:.1f} s)")
-    if result.reason == "stopped":
-        raise typer.Exit(INTERRUPTED)
+def _paint(*what: Any, **how: Any) -> RunResult:
+    """Paint; torch is imported here, while the progress bar says so."""
+    return artgen.paint(*what, **how)
 
 
 def resume(
@@ -144,11 +71,12 @@ def resume(
 
             resume_many(run, yes, as_json, quiet)
             return
-        with Interruption() as interruption, ProgressBar(interruption, quiet or as_json) as progress:
-            from artgen.engine.run import resume as go_on
+        run_and_report(functools.partial(_resume, run, open_files=yes), as_json, quiet)
 
-            result = go_on(run, open_files=yes, listen=progress, should_stop=interruption.requested)
-        _report(result, as_json, quiet)
+
+def _resume(*what: Any, **how: Any) -> RunResult:
+    """Go on with a run; torch is imported here, while the progress bar says so."""
+    return artgen.resume(*what, **how)
 
 
 def rerun(
@@ -171,7 +99,7 @@ def rerun(
             raise UsageError(
                 f"{picture} names local files: {', '.join(files)}; add --yes if they may be opened"
             )
-        _run_and_report(config, out, force, as_json, quiet)
+        _run(config, out, {"force": force, "as_json": as_json, "quiet": quiet})
 
 
 def promote(
@@ -192,7 +120,7 @@ def promote(
         values["init"] = params["init"] or str(folder)
         values["edited"] = None
         out = Path(params["out"]) if params["out"] else None
-        _run_and_report(RunConfig.make(values), out, params["force"], as_json, params["quiet"])
+        _run(RunConfig.make(values), out, params)
 
 
 def register(app: typer.Typer) -> None:

@@ -7,15 +7,17 @@ import json
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from artgen.errors import ArtgenError
+
+Result = TypeVar("Result")
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -93,6 +95,26 @@ def reported(as_json: bool = False) -> Iterator[None]:
     except KeyboardInterrupt:
         error_console.print("interrupted", style="yellow")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def print_answer(value: Any, lines: Iterable[str], as_json: bool) -> None:
+    """Write what was asked for: one JSON object, or lines for a person."""
+    if as_json:
+        print_json(value)
+        return
+    for line in lines:
+        typer.echo(line)
+
+
+def watched(work: Callable[..., Result], quiet: bool) -> Result:
+    """Return what some work returns, with a progress bar, and Ctrl-C as a wish to stop.
+
+    Args:
+        work: takes `listen` and `should_stop`.
+        quiet: show nothing.
+    """
+    with Interruption() as interruption, ProgressBar(interruption, quiet) as progress:
+        return work(listen=progress, should_stop=interruption.requested)
 
 
 class Interruption:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class ArtgenError(Exception):
@@ -42,6 +43,25 @@ class InputError(ArtgenError):
 
 class RunError(ArtgenError):
     """A run that could not go on; what it had made is kept."""
+
+
+@contextlib.contextmanager
+def broken_input(what: str, cure: str) -> Iterator[None]:
+    """Turn what libraries raise on broken or hostile input, which is nearly anything, into an `InputError`.
+
+    Args:
+        what: is broken ("the checkpoint is damaged").
+        cure: what to do about it.
+
+    Raises:
+        InputError: something other than an `ArtgenError`, which passes as it is, was raised.
+    """
+    try:
+        yield
+    except ArtgenError:
+        raise
+    except Exception as error:
+        raise InputError(f"{what} ({type(error).__name__}); {cure}") from None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -40,8 +40,11 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write a file beside its name and move it into place.
 
     Raises:
-        RunError: the disk is full or the folder cannot be written; an older file stays.
+        RunError: the disk is full, the folder cannot be written, or there is a folder or a device;
+            what was there stays.
     """
+    if path.exists() and not path.is_file():
+        raise RunError(f"{path}: is no plain file, so it is not replaced; choose another --out")
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:

@@ -20,7 +20,7 @@ from artgen.engine.randomness import Streams
 from artgen.engine.report import versions
 from artgen.engine.setup import Workshop, start_candidates
 from artgen.engine.start import check_finite
-from artgen.errors import ArtgenError, InputError
+from artgen.errors import InputError, broken_input
 from artgen.options import Options
 from artgen.renderers.base import Feedback, Renderer
 from artgen.types import Size
@@ -112,16 +112,9 @@ def restore(checkpoint: Checkpoint, workshop: Workshop, config: RunConfig) -> Lo
                 f"the guide {guide.name!r} is not the one this run began with; use artgen rerun instead"
             )
     start_candidates(workshop, config.model_copy(update={"init": None}), torch.Generator().manual_seed(0))
-    try:
+    with broken_input("the checkpoint does not fit its configuration", "start the run again"):
         take_state(workshop.stage.renderer, checkpoint.tensors["renderer"], config.population)
         return _loop_state(checkpoint.tensors, facts, workshop, config)
-    except ArtgenError:
-        raise
-    except Exception as error:  # tensors of any shape may be in a file; torch raises nearly anything
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise InputError(
-            f"the checkpoint does not fit its configuration ({reason}); start the run again"
-        ) from None
 
 
 def take_state(renderer: Renderer, state: Mapping[str, Tensor], population: int) -> None:

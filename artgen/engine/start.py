@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from artgen.engine.checkpoint import CHECKPOINT, load_checkpoint
-from artgen.errors import ArtgenError, InputError
+from artgen.errors import InputError, broken_input
 from artgen.images import read_opaque
 from artgen.renderers.base import Renderer
 from artgen.types import Size
@@ -67,14 +67,7 @@ def check_finite(renderer: Renderer) -> None:
     Raises:
         InputError: it cannot, or the picture is not finite.
     """
-    try:
-        with torch.no_grad():
-            usable = bool(torch.isfinite(renderer(TRIAL)).all())
-    except ArtgenError:
-        raise
-    except Exception as error:  # tensors of any value may be in a file; torch raises nearly anything
-        raise InputError(
-            f"the saved state cannot be rendered ({type(error).__name__}); start again"
-        ) from None
+    with broken_input("the saved state cannot be rendered", "start again"), torch.no_grad():
+        usable = bool(torch.isfinite(renderer(TRIAL)).all())
     if not usable:
         raise InputError("the saved state gives a picture that is not finite; start again")

@@ -14,7 +14,7 @@ from artgen.engine.ground import Ground, make_ground
 from artgen.engine.memory import check_canvas
 from artgen.engine.saving import Facts, take_state
 from artgen.engine.setup import build_renderer
-from artgen.errors import ArtgenError, InputError, UsageError
+from artgen.errors import InputError, UsageError, broken_input
 from artgen.renderers.base import Renderer
 
 
@@ -56,7 +56,7 @@ def open_run(path: Path) -> SavedRun:
         InputError: there is no whole checkpoint, or it does not fit.
     """
     folder = path if path.is_dir() else path.parent
-    if not (folder / CHECKPOINT).is_file():
+    if not path.exists() or not (folder / CHECKPOINT).is_file():
         raise InputError(f"{path}: is not the folder of a run (no {CHECKPOINT}); give runs/<name>")
     checkpoint = load_checkpoint(folder / CHECKPOINT)
     facts = Facts.of(checkpoint)
@@ -65,15 +65,9 @@ def open_run(path: Path) -> SavedRun:
     check_canvas(config.population, facts.canvas, device)
     renderer = build_renderer(config, facts.canvas)
     renderer.init(config.population, torch.Generator().manual_seed(0))
-    try:
+    with broken_input(f"{folder}: its checkpoint is damaged", "run it again"):
         take_state(renderer, checkpoint.tensors["renderer"], config.population)
         smoothed = checkpoint.tensors.get("loop", {}).get("smoothed")
         order = list(range(config.population))
         order = order if smoothed is None else sorted(order, key=lambda index: float(smoothed[index]))
-    except ArtgenError:
-        raise
-    except Exception as error:  # tensors of any shape may be in a file; torch raises nearly anything
-        raise InputError(
-            f"{folder}: its checkpoint is damaged ({type(error).__name__}); run it again"
-        ) from None
     return SavedRun(folder, config, renderer, order, make_ground(config, device), facts.step)

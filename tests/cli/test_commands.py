@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,6 @@ def test_seed_is_told(artgen, photograph: Path):
 
 
 def test_stop_keeps_everything_and_exits_130(artgen, photograph: Path, monkeypatch: pytest.MonkeyPatch):
-    import os
     import signal
 
     from artgen.engine import loop
@@ -280,6 +280,11 @@ def test_export_at_other_sizes_and_formats(artgen, run: Path):
     whole = pixels(Path(sheet["file"]))
     assert np.array_equal(whole[:16, :24], before)
     assert np.array_equal(whole[:16, 24:], pixels(run / "candidate-2.png"))
+    assert "not the folder of a run" in artgen("export", run / "missing").error_line()
+    os.mkfifo("pipe.png")
+    device = artgen("export", run, "--out", "pipe.png", "--force")
+    assert (device.status, Path("pipe.png").is_fifo()) == (1, True)
+    assert "no plain file" in device.error_line()
     again = artgen("export", run, "--size", "48x32")
     assert (again.status, "--force" in again.error_line()) == (2, True)
     for wrong in (["--format", "gif"], ["--candidate", "4"], ["--size", "16384x8", "--format", "webp"]):

@@ -56,7 +56,7 @@ def test_what_comes_to_be_is_asked_for(tmp_path: Path):
     assert not known(recorded, path)
 
 
-@pytest.mark.parametrize("name", ["pipe", "/dev/zero", "a\0b", "x" * 5000])
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero", "x" * 5000])
 def test_what_is_no_file_is_never_known(name: str, tmp_path: Path):
     path = str(tmp_path / name) if name == "pipe" else name
     if name == "pipe":

@@ -1,0 +1,37 @@
+"""What the commands that run something share: their common options, and how a run is shown."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from artgen.console import INTERRUPTED, print_json, watched
+
+if TYPE_CHECKING:
+    from artgen.engine.report import RunResult
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="The run's own folder; default runs/<date>-…")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is in --out.")]
+
+
+def run_and_report(work: Callable[..., RunResult], as_json: bool, quiet: bool) -> None:
+    """Run with a progress bar, say what came of it, and exit with 130 if it was stopped.
+
+    Args:
+        work: takes `listen` and `should_stop`.
+        as_json: say it as one JSON object.
+        quiet: say nothing.
+    """
+    result = watched(work, quiet or as_json)
+    if as_json:
+        print_json(dataclasses.asdict(result))
+    elif not quiet:
+        typer.echo(f"{result.picture}  (seed {result.seed}, loss {result.loss:.4f}, {result.seconds:.1f} s)")
+    if result.reason == "stopped":
+        raise typer.Exit(INTERRUPTED)
