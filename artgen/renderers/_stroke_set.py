@@ -85,10 +85,10 @@ class StrokeSet(Renderer, abc.ABC):
     def parameter_groups(self) -> list[ParameterGroup]:
         """Return points, width, colour, opacity and paper, as far as they are learned."""
         groups = [
-            ParameterGroup("points", ["points"], learning_rate=1.5 * PIXEL, mutation=3 * PIXEL),
-            ParameterGroup("width", ["width"], learning_rate=0.2 * PIXEL, mutation=0.5 * PIXEL),
-            ParameterGroup("colour", ["colour"], learning_rate=0.02, mutation=0.05),
-            ParameterGroup("opacity", ["opacity"], learning_rate=0.02, mutation=0.05),
+            ParameterGroup("points", ["points"], learning_rate=3 * PIXEL, mutation=3 * PIXEL),
+            ParameterGroup("width", ["width"], learning_rate=0.4 * PIXEL, mutation=0.5 * PIXEL),
+            ParameterGroup("colour", ["colour"], learning_rate=0.04, mutation=0.05),
+            ParameterGroup("opacity", ["opacity"], learning_rate=0.04, mutation=0.05),
             ParameterGroup("paper", ["paper"], learning_rate=0.01, mutation=0.02),
         ]
         learned = {name for name, _ in self.named_parameters()}
