@@ -264,7 +264,9 @@ class EditOptions(Options):
         while before is not None:
             edits, before = edits + 1, before.config.edited
         if edits > MOST_EDITS:
-            raise ValueError(f"more than {MOST_EDITS} edits, one after the other; begin with its SVG (--init)")
+            raise ValueError(
+                f"more than {MOST_EDITS} edits, one after the other; begin with its SVG (--init)"
+            )
         return self
 
 

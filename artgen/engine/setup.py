@@ -159,6 +159,7 @@ def build_renderer(config: RunConfig, canvas: Size) -> Renderer:
     """Return the renderer that a configuration describes, without parameters yet."""
     renderer = renderers.get(config.renderer)(renderer_options(config), canvas)
     renderer.transparent = config.transparent
+    renderer.calm_border = {**_default_losses(config), **config.losses}.get("border", 0) > 0
     renderer.background = config.background
     return renderer
 

@@ -61,6 +61,13 @@ class StrokesOptions(RendererOptions):
     start: Literal["edges", "saliency"] = Field(
         "edges", description="with --init PICTURE: begin on its edges, or where the guide looks"
     )
+    spread: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="part of the picture's sides that random strokes begin in; "
+        "default 0.65 if the border is to stay calm, else 1",
+    )
     width: float = Field(0.02, gt=0, le=1, description="width of a stroke at the start")
     thinnest: float = Field(0.002, ge=0, le=1, description="least width")
     widest: float = Field(0.25, gt=0, le=1, description="greatest width")
@@ -69,7 +76,8 @@ class StrokesOptions(RendererOptions):
         0.0, ge=0, le=0.5, description="part of a stroke over which each end narrows to a point"
     )
     blend: Literal["srgb", "linear"] = Field(
-        "srgb", description="space colours mix in: srgb as browsers do, linear as light does"
+        "srgb",
+        description="space colours mix in: srgb as browsers do, linear as light does (the SVG then looks darker)",
     )
 
     @model_validator(mode="after")

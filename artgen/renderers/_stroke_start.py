@@ -43,21 +43,24 @@ class Kind(NamedTuple):
         closed: filled shapes.
         width: typical width.
         extent: width and height of the canvas.
+        spread: part of the canvas's sides, around its middle, that random strokes begin in.
     """
 
     segments: int
     closed: bool
     width: float
     extent: tuple[float, float]
+    spread: float = 1.0
 
 
 def random_strokes(kind: Kind, population: int, count: int, generator: torch.Generator) -> Beginning:
-    """Return short random strokes, spread uniformly over the canvas.
+    """Return short random strokes, spread uniformly over the canvas or its middle.
 
     Each control point is a small random step from the last, as in K. Frans et al.,
     "CLIPDraw", 2021 (arXiv 2106.14843).
     """
-    start = _uniform(generator, population, count, 2) * torch.tensor(kind.extent)
+    place = (_uniform(generator, population, count, 2) - 0.5) * kind.spread + 0.5
+    start = place * torch.tensor(kind.extent)
     colour = _uniform(generator, population, count, 3)
     return strokes_at(kind, start, colour, generator)
 

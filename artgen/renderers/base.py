@@ -105,6 +105,8 @@ class Renderer(nn.Module, abc.ABC):
     """Persistent tensors whose dimension 2 a start may set too, such as the curves of an SVG's strokes."""
     transparent: bool = False
     """True if parts of the picture should stay clear; set before `init`."""
+    calm_border: bool = False
+    """True if the loss `border` keeps the ground near the border plain; set before `init`."""
     background: str | None = "white"
     """Colour behind the picture, None if there is a picture; set before `init`."""
 

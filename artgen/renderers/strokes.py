@@ -25,6 +25,8 @@ from artgen.renderers._stroke_svg import strokes_of
 from artgen.renderers.base import ElementChange, Feedback, Layer, renderers
 from artgen.types import Canvas, Image, Size, Window
 
+MIDDLE = 0.65
+"""Part of the sides that random strokes begin in if the border is to stay calm; what begins there must fade."""
 WINDOW = 512
 """Without gradients, pictures are painted in windows of this side, to spare memory."""
 
@@ -88,7 +90,9 @@ class Strokes(StrokeSet):
 
     @property
     def _kind(self) -> Kind:
-        return Kind(self.options.segments, self.options.shape == "closed", self.options.width, self.extent)
+        options = self.options
+        spread = options.spread or (MIDDLE if self.calm_border else 1.0)
+        return Kind(options.segments, options.shape == "closed", options.width, self.extent, spread)
 
     @property
     def _is_clear(self) -> bool:

@@ -358,6 +358,27 @@ def test_an_svg_brings_its_paper_unless_one_is_given(tmp_path):
         assert renderer.paper[0, 0].item() == pytest.approx(paper / 255)
 
 
+def reach_of(**values):
+    """Return how far from the middle strokes begin, 1 at the edge, in a run with these values."""
+    config = RunConfig(**{"renderer": "strokes", "seed": 1, "canvas": "96x64", **values})
+    renderer = build_renderer(config, CANVAS)
+    renderer.init(4, torch.Generator().manual_seed(0))
+    middle = torch.tensor(renderer.extent) / 2
+    return ((renderer.points.mean(2) - middle).abs() / middle).amax().item()
+
+
+def test_strokes_begin_in_the_middle_only_if_the_border_is_to_stay_calm():
+    assert 0.6 < reach_of(prompts="a fish") < 0.75
+    free = [
+        {"prompts": "a fish", "losses": {"border": 0}},
+        {"target": "fish.png"},
+        {"prompts": "[0,0,0.5,1] a fish"},
+    ]
+    for values in [*free, {"prompts": "a fish", "options": {"spread": 1}}]:
+        assert reach_of(**values) > 0.9
+    assert 0.2 < reach_of(target="fish.png", options={"spread": 0.3}) < 0.4
+
+
 def test_linear_light_mixes_brighter():
     srgb, linear = make(), make(blend="linear")
     with torch.no_grad():
