@@ -18,6 +18,8 @@ from training.names import COLOURS
 NUMBERS = ("zero", "one", "two", "three", "four")
 OPENINGS = ("a drawing of ", "a picture of ", "a painting of ", "an icon of ", "an image of ")
 DRAWS = 64
+CALM = 0.1
+"""Value of a plan's first number for which `scenes.grounds` gives a plain ground, white if no colour is told."""
 
 
 @dataclass
@@ -44,6 +46,7 @@ class Plan:
     name: int
     kind: str
     may_flip: bool = True
+    calm: bool = False
     numbers: list[float] = field(default_factory=list)
 
 
@@ -124,6 +127,8 @@ class Planner:
         kind = self.shares[min(bisect.bisect(bounds, u), len(bounds) - 1)][0]
         plan = getattr(self, "_" + kind)(draw)
         plan.numbers = row[-16:]
+        if plan.calm:
+            plan.numbers[0] = CALM
         return plan
 
     def _colour(self, icon: int, chance: float, draw) -> int:
@@ -178,6 +183,15 @@ class Planner:
         u = next(draw)
         opening = OPENINGS[int(u * 5 * len(OPENINGS))] if u < 0.2 else ""
         return Plan([thing], ground, opening + true, opening + false, name, "single")
+
+    def _portrait(self, draw) -> Plan:
+        """One thing upright in the middle on a calm ground: how a painter would begin to show it."""
+        plan = self._single(draw)
+        thing = plan.things[0]
+        thing.x, thing.y = (0.5 + (next(draw) - 0.5) * 0.06 for _ in range(2))
+        thing.size, thing.angle, thing.flip = 0.72 + 0.2 * next(draw), 0.0, False
+        plan.calm, plan.may_flip = True, False
+        return plan
 
     def _pair(self, draw) -> Plan:
         vocabulary = self.vocabulary

@@ -126,10 +126,18 @@ class Student:
         tensors = {f"model.{k}": v for k, v in self._moving().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
         tensors |= {f"guess.{k}": v for k, v in self.guess.state_dict().items()}
-        tensors["bank"] = self.bank
+        tensors |= self.state()
         for i, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{i}.{k}": v for k, v in state.items()}
         common.save_tensors(tensors, self.checkpoint, {"step": self.step})
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything of the checkpoint that is neither weights nor the optimiser's."""
+        return {"bank": self.bank}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take back what `state` gave."""
+        self.bank = tensors["bank"]
 
     def load(self) -> None:
         """Read the checkpoint, if there is one."""
@@ -142,7 +150,7 @@ class Student:
         )
         self.average = {k[8:]: v for k, v in tensors.items() if k.startswith("average.")}
         self.guess.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("guess.")})
-        self.bank = tensors.get("bank", self.bank)
+        self.restore(tensors)
         described = self.optimiser.state_dict()
         weights = [*self.image_weights, *self.text_weights]
         for key, value in tensors.items():
@@ -228,6 +236,11 @@ class Student:
         _, figures = self.look(batch["images"] + attack, text, batch, attack=False)
         grads, _ = halves.slopes(encoded, halves.slope_of(text).chunk(2), self.text_weights)
         accumulate(self.text_weights, grads)
+        self._descend()
+        return figures
+
+    def _descend(self) -> None:
+        """Take the optimiser's step with the gradients gathered so far, and let the average follow."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.plan.rate(self.step) * group["share"]
         torch.nn.utils.clip_grad_norm_([*self.image_weights, *self.text_weights], 5.0)
@@ -236,7 +249,6 @@ class Student:
         self.clip.logit_scale.data.clamp_(max=4.0)
         self.step += 1
         self.follow()
-        return figures
 
 
 def accumulate(weights: list[Tensor], grads: list[Tensor | None]) -> None:

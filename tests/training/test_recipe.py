@@ -60,18 +60,19 @@ def test_padding_makes_no_difference(trained: Path) -> None:
     assert torch.cosine_similarity(trimmed, paint_check.encode_texts(guide, texts)).min() > 0.999
 
 
-@pytest.mark.parametrize("later", [False, True])
-def test_killed_training_ends_with_the_same_bits(trained: Path, tmp_path: Path, later: bool) -> None:
+@pytest.mark.parametrize("kind", ["train", "later", "field"])
+def test_killed_training_ends_with_the_same_bits(trained: Path, tmp_path: Path, kind: str) -> None:
     for name in ("data", "teacher", "shards"):
         (tmp_path / name).symlink_to(trained / name)
-    more = ["--from", str(trained / "doodle-latest")] if later else []
-    ours = tmp_path / "student" / ("later.safetensors" if later else "train.safetensors")
-    step("student", tmp_path, "--smoke", "--steps", "4", *more)
+    more = [] if kind == "train" else ["--from", str(trained / "doodle-latest")]
+    script = "refine" if kind == "field" else "student"
+    ours = tmp_path / "student" / f"{kind}.safetensors"
+    step(script, tmp_path, "--smoke", "--steps", "4", *more)
     once = load_file(ours)
     ours.unlink()
-    step("student", tmp_path, "--smoke", "--steps", "4", "--until", "2", *more)
+    step(script, tmp_path, "--smoke", "--steps", "4", "--until", "2", *more)
     assert not torch.equal(load_file(ours)["model.logit_scale"], once["model.logit_scale"])
-    step("student", tmp_path, "--smoke", "--steps", "4", *more)
+    step(script, tmp_path, "--smoke", "--steps", "4", *more)
     twice = load_file(ours)
     assert once.keys() == twice.keys()
     assert all(torch.equal(once[key], twice[key]) for key in once)
