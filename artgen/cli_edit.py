@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def edit(
     run: Annotated[Path, typer.Argument(help="Folder of a run, or a picture in it.")],
     lock: Annotated[
-        str, typer.Option(metavar="3,7", help="Elements that stay as they are, numbered as in image.svg.")
+        str,
+        typer.Option(metavar="3,7", help="Elements that stay, numbered as in image.svg (path-3, layer-3)."),
     ] = "",
     delete: Annotated[str, typer.Option(metavar="12", help="Elements to remove.")] = "",
     steps: Annotated[int, typer.Option("--continue", min=0, help="Optimisation steps afterwards.")] = 0,

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from artgen.console import CommandLineError
-from artgen.errors import ArtgenError, UsageError, did_you_mean
+from artgen.errors import ArtgenError, InputError, UsageError, did_you_mean
 from artgen.plain_yaml import read_yaml
 
 RENDERER_OPTIONS = "artgen.renderer_options"
@@ -19,6 +19,10 @@ ARGUMENTS = "artgen.arguments"
 """Key under which all that was written after `paint` waits in the context's `meta`."""
 CONFIGURATION_KEYS = {
     "prompts": "prompts",
+    "composition": "composition",
+    "tiles": "tiles",
+    "tile_prompts": "tile_prompts",
+    "tile_patches": "tile_patches",
     "renderer": "renderer",
     "guide": "guides",
     "steps": "steps",
@@ -41,6 +45,10 @@ CONFIGURATION_KEYS = {
     "timelapse": "timelapse.kind",
 }
 """What the options of `paint` set in the configuration."""
+GRIDS = ("composition", "tile_prompts", "tile_patches")
+"""Options that take rows of texts, or a file that holds them."""
+LARGEST_GRID = 1 << 20
+"""Largest file of such rows in bytes."""
 
 
 class PaintByDefault(TyperGroup):
@@ -181,7 +189,7 @@ def configuration_values(params: Mapping[str, Any], own: Mapping[str, Any]) -> d
     values = load_config_file(Path(params["config"])) if params["config"] is not None else {}
     given: dict[str, Any] = {}
     for name, key in CONFIGURATION_KEYS.items():
-        value = params[name]
+        value = read_grid_file(params[name], name) if name in GRIDS else params[name]
         if value is not None and value != () and value != []:
             _put(given, key, list(value) if isinstance(value, tuple) else value, f"--{name}")
     if params["loss"]:
@@ -195,6 +203,28 @@ def configuration_values(params: Mapping[str, Any], own: Mapping[str, Any]) -> d
     if params["preset"] is not None:
         values = apply_preset(values, params["preset"], given)
     return merged(values, given)
+
+
+def read_grid_file(value: str | None, name: str) -> str | None:
+    """Return the text of a file if `value` names one, else `value`: rows divided by ` / `, cells by `;`.
+
+    Raises:
+        InputError: it names a file that cannot be read.
+    """
+    from pathlib import Path
+
+    if value is None or ";" in value or not value.strip():
+        return value
+    path, option = Path(value), f"--{name.replace('_', '-')}"
+    try:
+        if path.suffix.lower() != ".txt" and not path.is_file():
+            return value
+        if path.stat().st_size > LARGEST_GRID:
+            raise InputError(f"{option} {path}: larger than {LARGEST_GRID} bytes; give a file of prompts")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise InputError(f"{option} {value[:100]}: {reason}; give a text file, or the prompts") from None
 
 
 def parse_paint_arguments(arguments: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:

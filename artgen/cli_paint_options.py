@@ -28,6 +28,10 @@ class Subject:
     target: Annotated[Text, typer.Option(metavar="FILE", help="Picture to fit.")] = None
     style: Annotated[Text, typer.Option(metavar="FILE", help="Picture whose style is wanted.")] = None
     template: Annotated[Texts, typer.Option(help="'a drawing of {}'; several are averaged.")] = None
+    composition: Annotated[
+        Text,
+        typer.Option(metavar="FILE|TEXT", help="Prompts of 3x3 overlapping regions: 'a ; b ; c / d ; …'."),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,31 @@ class Ground:
     mask: Annotated[
         Text, typer.Option(metavar="FILE", help="White may change, black stays as in --init or --target.")
     ] = None
-    background: Annotated[Text, typer.Option(help="Colour behind the picture.")] = None
+    background: Annotated[
+        Text, typer.Option(metavar="COLOUR|FILE", help="Colour or picture behind everything.")
+    ] = None
     transparent: Annotated[
         bool | None, typer.Option("--transparent", help="Leave parts clear, and export the alpha.")
     ] = None
     wrap: Annotated[bool | None, typer.Option("--wrap", help="Make a picture that tiles without a seam.")] = (
         None
     )
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Large collages, tile by tile."""
+
+    tiles: Annotated[Text, typer.Option(metavar="CxR", help="Paint a large collage tile by tile: 3x2.")] = (
+        None
+    )
+    tile_prompts: Annotated[
+        Text,
+        typer.Option(metavar="FILE|TEXT", help="A prompt for each tile: 'sun ; clouds / fields ; trees'."),
+    ] = None
+    tile_patches: Annotated[
+        Text, typer.Option(metavar="FILE|TEXT", help="Patch sets for each tile: 'sky ; sky / plants ; '.")
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +140,7 @@ class Configuration:
     ] = None
 
 
-PAINT = (Subject, Means, Ground, Effort, Batch, Outcome, Configuration)
+PAINT = (Subject, Means, Ground, Tiles, Effort, Batch, Outcome, Configuration)
 """The groups of options of `artgen paint`, in the order of its help."""
 
 

@@ -9,15 +9,24 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
-from artgen import prompts as grammar
+from artgen.composed import Strings, Wishes
 from artgen.engine.evolution_options import EvolutionOptions
 from artgen.errors import InputError, UsageError, did_you_mean
 from artgen.geometry import Size
 from artgen.options import Options
 from artgen.plain_yaml import read_yaml
 
+POPULATIONS = {"collage": 2}
+"""Candidates by default, by renderer, where it is not one: evolution needs two."""
 LARGEST_SIDE = 32768
 """Longest side of a picture in pixels."""
 MOST_EDITS = 50
@@ -59,18 +68,17 @@ def parse_aspect(value: Any) -> Any:
         try:
             value = float(width) / float(height)
         except (ValueError, ZeroDivisionError):
-            raise ValueError(f"{value[:40]!r} is not an aspect ratio; write WIDTH:HEIGHT, such as 3:2") from None
+            raise ValueError(
+                f"{value[:40]!r} is not an aspect ratio; write WIDTH:HEIGHT, such as 3:2"
+            ) from None
     return value
-
-
-def _one_or_many(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
 
 
 WrittenSize = Annotated[
     Size, BeforeValidator(parse_size), PlainSerializer(lambda size: f"{size.width}x{size.height}")
 ]
-Strings = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+Sorted = PlainSerializer(lambda values: dict(sorted(values.items())))
+"""Writes a mapping in the order of its keys, as checkpoints do: a resumed run writes the same bytes."""
 Aspect = Annotated[float, BeforeValidator(parse_aspect), Field(gt=0.02, lt=50)]
 
 
@@ -100,7 +108,9 @@ class OptimiserOptions(Options):
     """How the gradient is followed."""
 
     rate: float = Field(1.0, gt=0, le=100, description="factor on every learning rate")
-    rates: dict[str, float] = Field({}, description="factor per parameter group of the renderer")
+    rates: Annotated[dict[str, float], Sorted] = Field(
+        {}, description="factor per parameter group of the renderer"
+    )
     schedule: Literal["constant", "cosine", "linear"] = Field("cosine", description="how the rate falls")
     final: float = Field(0.1, ge=0, le=1, description="the rate's factor at the end")
     warmup: float = Field(0.02, ge=0, lt=1, description="part of the run in which the rate rises")
@@ -130,19 +140,18 @@ class TimelapseOptions(Options):
     hold: float = Field(1.5, ge=0, le=60, description="seconds for which the last frame stays")
 
 
-class RunConfig(Options):
+class RunConfig(Wishes):
     """Everything that decides a picture.
 
     Unknown keys are refused. `seed` is drawn once when not given, so that every
     configuration can be run again.
     """
 
-    prompts: Strings = Field((), description="what to paint, in the prompt grammar")
     templates: Strings = Field(
         ("{}",), description="sentences around the words; their embeddings are averaged"
     )
     renderer: str = Field("pixel", description="what the picture is made of")
-    options: dict[str, Any] = Field({}, description="the renderer's own options")
+    options: Annotated[dict[str, Any], Sorted] = Field({}, description="the renderer's own options")
     guides: Strings = Field(
         ("doodle",), description="models that judge: NAME, NAME:TAG or NAME=FILE, @weight"
     )
@@ -156,11 +165,15 @@ class RunConfig(Options):
     steps: int = Field(200, ge=1, le=1_000_000, description="optimisation steps")
     seconds: float | None = Field(None, gt=0, description="stop after so many seconds instead")
     seed: int = Field(default_factory=lambda: secrets.randbelow(2**31), ge=0, lt=2**63)
-    population: int = Field(1, ge=1, le=4096, description="candidates optimised side by side")
+    population: int = Field(
+        1, ge=1, le=4096, description="candidates optimised side by side; default 1, collage 2"
+    )
     canvas: WrittenSize | None = Field(None, description="size that is optimised, WxH")
     size: WrittenSize | None = Field(None, description="size of image.png, WxH; default long side 1024")
     aspect: Aspect | None = Field(None, description="width:height of the picture")
-    background: str = Field("white", description="colour behind the picture: a name or #rrggbb")
+    background: str = Field(
+        "white", description="what is behind the picture: a colour's name, #rrggbb, or a picture file"
+    )
     transparent: bool = Field(
         False, description="keep the exported picture's alpha; painted to look right on anything"
     )
@@ -176,7 +189,7 @@ class RunConfig(Options):
     cutouts: CutoutOptions = CutoutOptions()
     optimiser: OptimiserOptions = OptimiserOptions()
     evolution: EvolutionOptions = EvolutionOptions()
-    losses: dict[str, float] = Field({}, description="weight of each additional loss")
+    losses: Annotated[dict[str, float], Sorted] = Field({}, description="weight of each additional loss")
     init: str | None = Field(None, description="picture or SVG to start from")
     target: str | None = Field(None, description="picture to fit")
     style: str | None = Field(None, description="picture whose style is wanted")
@@ -193,15 +206,21 @@ class RunConfig(Options):
         None, description="the run this one goes on from, and what was changed; written by artgen edit"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _populated(cls, values: Any) -> Any:
+        """Give a renderer that needs more than one candidate as many."""
+        default = POPULATIONS.get(str(values.get("renderer"))) if isinstance(values, dict) else None
+        return {"population": default, **values} if default is not None else values
+
     @model_validator(mode="after")
     def _has_a_goal(self) -> RunConfig:
-        if not self.prompts and self.target is None and self.style is None:
+        if not self.all_terms() and self.target is None and self.style is None:
             raise ValueError(
                 'nothing to paint: give a prompt ("a blue rabbit"), --target FILE or --style FILE'
             )
         if self.canvas is not None and self.aspect is not None:
             raise ValueError("canvas and aspect contradict each other; give one of them")
-        grammar.parse_all(self.prompts)
         for template in self.templates:
             if template.count("{}") != 1:
                 raise ValueError(f"template {template!r} needs exactly one {{}}, such as 'a drawing of {{}}'")
@@ -229,15 +248,17 @@ class RunConfig(Options):
 
     def local_files(self) -> list[str]:
         """Return the paths of local files that this configuration would open."""
-        pictures = [term.content for term in grammar.parse_all(self.prompts) if term.is_image]
+        pictures = [term.content for term in self.all_terms() if term.is_image]
         weights = [guide.partition("=")[2].partition("@")[0] for guide in self.guides if "=" in guide]
         options = [
             value for value in self.options.values() if isinstance(value, str) and _looks_like_path(value)
         ]
+        options += [cell for row in self.tile_patches for cell in row if _looks_like_path(cell)]
+        ground = [self.background] if _looks_like_path(self.background) else []
         named = [path for path in (self.init, self.target, self.style, self.mask) if path is not None]
         colours = [self.palette] if self.palette is not None and _looks_like_path(self.palette) else []
         before = self.edited.config.local_files() if self.edited is not None else []
-        return list(dict.fromkeys([*named, *colours, *pictures, *weights, *options, *before]))
+        return list(dict.fromkeys([*named, *ground, *colours, *pictures, *weights, *options, *before]))
 
     @classmethod
     def from_text(cls, text: str) -> RunConfig:

@@ -72,6 +72,21 @@ def photograph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def small_sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of four patch sets, `one` to `four`, of three discs each."""
+    folder = tmp_path_factory.mktemp("sets")
+    down, across = np.mgrid[-1:1:24j, -1:1:24j]
+    for number, name in enumerate(("one", "two", "three", "four")):
+        (folder / name).mkdir()
+        for shade in range(3):
+            pixels = np.zeros((24, 24, 4), dtype=np.uint8)
+            pixels[..., 3] = (np.hypot(down, across) < 0.6 + 0.1 * shade) * 255
+            pixels[..., number % 3] = 80 + 80 * shade
+            Pillow.fromarray(pixels).save(folder / name / f"{name}-{shade}.png")
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def two_threads():
     torch.set_num_threads(2)

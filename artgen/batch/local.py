@@ -198,8 +198,7 @@ def _run_one(job: Job, folder: Path, work: Work) -> Cell:
 
 def _cell(job: Job, config: RunConfig) -> Cell:
     """Return the cell of a run that has not ended, with the name of its folder."""
-    title = config.prompts[0] if config.prompts else "target"
-    name = f"{job.number:03d}-{slug(title)}-{config.seed}"
+    name = f"{job.number:03d}-{slug(config.title)}-{config.seed}"
     return Cell(job.number, job.text, "not started", folder=name, seed=config.seed)
 
 

@@ -19,6 +19,7 @@ OUTPUTS = (
     "run.json",
     "metrics.jsonl",
     "timelapse.*",
+    "tiles/tile-*.safetensors",
 )
 """Files that a run writes besides its configuration, by pattern."""
 LONGEST_SLUG = 48

@@ -16,6 +16,8 @@ from artgen.config import RunConfig
 from artgen.images import parse_colour, read_opaque, read_picture
 from artgen.types import Canvas, Image, PerCandidate, Size
 
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+"""What names of background pictures end with, if they are not paths with a folder."""
 CHECKS = (2, 12)
 """Least and greatest number of squares along the shorter side of a random background."""
 
@@ -28,7 +30,7 @@ class Ground:
     """Where the painted picture lies, and which parts of it may change.
 
     Args:
-        colour: [3, 1, 1] background.
+        colour: [3, 1, 1] background, or [3, h, w] a picture behind, of any size.
         mask: [1, 1, h, w] 1 where the picture may change, 0 where it stays; None for all.
         kept: [1, 4, h, w] premultiplied RGBA of what stays; None for the background.
         transparent: whether the finished picture keeps its alpha.
@@ -51,9 +53,13 @@ class Ground:
             return canvas * free
         return canvas * free + _resized(self.kept, size).to(canvas) * (1 - free)
 
+    def behind(self, size: Size) -> Tensor:
+        """Return the background for a picture of this size: [3, 1, 1], or [3, H, W] if it is a picture."""
+        return self.colour if self.colour.shape[1:] == (1, 1) else _resized(self.colour[None], size)[0]
+
     def opaque(self, canvas: Canvas) -> Image:
         """Return [P, 3, H, W] on the background."""
-        return on_background(self.masked(canvas), self.colour.to(canvas))
+        return on_background(self.masked(canvas), self.behind(Size(*canvas.shape[-2:])).to(canvas))
 
     def finished(self, canvas: Canvas) -> Float[Tensor, "population channels height width"]:
         """Return the picture to export: RGB on the background, or premultiplied RGBA if transparent."""
@@ -106,13 +112,23 @@ def make_ground(config: RunConfig, device: torch.device | str = "cpu") -> Ground
     Raises:
         InputError: a picture or a colour of no use.
     """
-    colour = parse_colour(config.background).view(3, 1, 1).to(device)
+    colour = _background(config.background).to(device)
     mask = kept = None
     if config.mask is not None:
         mask = read_opaque(config.mask).mean(dim=1, keepdim=True).to(device)
         kept = _kept_picture(config)
         kept = kept.to(device) if kept is not None else None
     return Ground(colour, mask, kept, config.transparent, config.clear)
+
+
+def is_picture(background: str) -> bool:
+    """Return whether a background is the name of a file, not of a colour."""
+    return Path(background).suffix.lower() in SUFFIXES or "/" in background
+
+
+def _background(named: str) -> Tensor:
+    """Return [3, 1, 1] of a colour, or [3, h, w] of a picture on white."""
+    return read_opaque(named)[0] if is_picture(named) else parse_colour(named).view(3, 1, 1)
 
 
 def _kept_picture(config: RunConfig) -> Kept | None:

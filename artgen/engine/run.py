@@ -58,13 +58,17 @@ def paint(
         from artgen.edit import repeat
 
         return repeat(config, out, force=force, listen=listen, should_stop=should_stop)
-    _use_threads(config.threads)
+    if config.tiling() is not None:
+        from artgen.engine.tiled_run import paint_tiles
+
+        return paint_tiles(config, out, force, listen, should_stop)
+    use_threads(config.threads)
     workshop = make_workshop(config)
     streams = Streams(config.seed)
     start_candidates(workshop, config, streams["init"])
     make_optimiser(workshop.stage.renderer, config.optimiser)  # what is wrong shows before anything is made
-    folder = make_folder(out, config.prompts[0] if config.prompts else "target", config.seed, force)
-    _search(workshop, config, streams)
+    folder = make_folder(out, config.title, config.seed, force)
+    search_start(workshop, config, streams)
     renderer = workshop.stage.renderer
     state = LoopState(make_optimiser(renderer, config.optimiser), streams, Evolution(config.evolution))
     clear_outputs(folder)
@@ -91,12 +95,16 @@ def resume(
         InputError: the folder has no whole checkpoint, or one that does not fit.
         UsageError: it names files with another content than the run began with.
     """
+    from artgen.engine.tiled_run import is_tiled, resume_tiles
+
+    if is_tiled(folder):
+        return resume_tiles(folder, open_files, listen, should_stop)
     checkpoint = load_checkpoint(folder / CHECKPOINT)
     facts = Facts.of(checkpoint)
     config = RunConfig.from_text(json.dumps(facts.config))
     if not open_files:
         require_known(config.local_files(), facts.inputs, folder)
-    _use_threads(facts.threads)
+    use_threads(facts.threads)
     workshop = make_workshop(config, facts.formats)
     workshop.stage.objective.views_per_pass = facts.views_per_pass
     state = restore(checkpoint, workshop, config)
@@ -127,7 +135,7 @@ def continue_from(
     Raises:
         ArtgenError: as `paint` does, or the candidates do not fit the configuration.
     """
-    _use_threads(config.threads)
+    use_threads(config.threads)
     workshop = make_workshop(config)
     renderer = workshop.stage.renderer
     renderer.init(config.population, torch.Generator().manual_seed(config.seed))
@@ -135,7 +143,7 @@ def continue_from(
     renderer.to(workshop.device)
     optimiser = make_optimiser(renderer, config.optimiser)
     state = LoopState(optimiser, Streams(config.seed), Evolution(config.evolution), step=step)
-    folder = make_folder(out, config.prompts[0] if config.prompts else "target", config.seed, force)
+    folder = make_folder(out, config.title, config.seed, force)
     clear_outputs(folder)
     write_atomically(folder / "config.yaml", config.to_yaml().encode())
     return _Run(config, folder, workshop, state, listen).go(should_stop)
@@ -255,16 +263,17 @@ class _Run:
         credits = self.workshop.stage.renderer.candidate(order[0]).assets_used()
         report = write_report(result, self.config, self.workshop, str(failure) if failure else None, credits)
         write_atomically(self.folder / "run.json", report.encode())
-        self._finish_film()
+        finish_film(self.timelapse, self.state.step, self._frame, self._listener)
         return result
 
-    def _finish_film(self) -> None:
-        """Write the film; a film that fails does not spoil a picture that is done."""
-        try:
-            self.timelapse.add(self.state.step, self._frame)
-            self.timelapse.finish()
-        except RunError as error:
-            self._listener(Notice(str(error)))
+
+def finish_film(timelapse: Timelapse, step: int, draw: Callable[[int], Image], listen: Listener) -> None:
+    """Write the film; a film that fails does not spoil a picture that is done."""
+    try:
+        timelapse.add(step, draw)
+        timelapse.finish()
+    except RunError as error:
+        listen(Notice(str(error)))
 
 
 def _best_first(state: LoopState) -> list[int]:
@@ -273,7 +282,7 @@ def _best_first(state: LoopState) -> list[int]:
     return [int(index) for index in state.smoothed.argsort(stable=True)]
 
 
-def _search(workshop: Workshop, config: RunConfig, streams: Streams) -> None:
+def search_start(workshop: Workshop, config: RunConfig, streams: Streams) -> None:
     """Try many random populations first, all with the same views, if asked to."""
     if config.evolution.search <= 1 or config.init is not None:
         return
@@ -290,6 +299,7 @@ def _search(workshop: Workshop, config: RunConfig, streams: Streams) -> None:
     initial_search(stage.renderer, evaluate, config.evolution.search, streams["init"])
 
 
-def _use_threads(threads: int | None) -> None:
+def use_threads(threads: int | None) -> None:
+    """Compute on so many CPU threads; leave it to torch if None."""
     if threads is not None:
         torch.set_num_threads(threads)

@@ -79,7 +79,7 @@ def capture(config: RunConfig, workshop: Workshop, state: LoopState) -> Checkpoi
         waiting=state.waiting,
         elapsed=state.elapsed if config.seconds is not None else 0.0,
         threads=torch.get_num_threads(),
-        formats={guide.name: _format_name(guide.precision) for guide in workshop.guides},
+        formats={guide.name: format_name(guide.precision) for guide in workshop.guides},
         digests={guide.name: guide.digest for guide in workshop.guides},
         views_per_pass=stage.objective.views_per_pass,
         inputs=dict(workshop.inputs),
@@ -95,7 +95,8 @@ def capture(config: RunConfig, workshop: Workshop, state: LoopState) -> Checkpoi
     return Checkpoint(facts.model_dump(), groups)
 
 
-def _format_name(precision: torch.dtype) -> Literal["float32", "bfloat16"]:
+def format_name(precision: torch.dtype) -> Literal["float32", "bfloat16"]:
+    """Return the number format's name as checkpoints have it."""
     return "bfloat16" if precision == torch.bfloat16 else "float32"
 
 

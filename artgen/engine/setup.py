@@ -9,9 +9,8 @@ from pathlib import Path
 
 import torch
 
-from artgen import prompts as grammar
 from artgen.config import CutoutOptions, RunConfig, options_from
-from artgen.engine.ground import make_ground
+from artgen.engine.ground import is_picture, make_ground
 from artgen.engine.inputs import fingerprints
 from artgen.engine.loop import Stage
 from artgen.engine.memory import check_canvas, check_export
@@ -63,12 +62,15 @@ class Workshop:
     inputs: Mapping[str, str]
 
 
-def make_workshop(config: RunConfig, formats: Mapping[str, str] | None = None) -> Workshop:
+def make_workshop(
+    config: RunConfig, formats: Mapping[str, str] | None = None, guides: Sequence[Guide] | None = None
+) -> Workshop:
     """Load and check everything a configuration names.
 
     Args:
         config: the run's description.
         formats: number formats by guide name, from a checkpoint; measured if None.
+        guides: the configuration's guides if they are loaded already.
 
     Raises:
         UsageError: a name or an option of no use.
@@ -76,14 +78,14 @@ def make_workshop(config: RunConfig, formats: Mapping[str, str] | None = None) -
     """
     device = pick_device(config.device)
     options = renderer_options(config)
-    terms = grammar.parse_all(config.prompts)
+    terms = config.terms()
     regions = list(dict.fromkeys(term.region for term in terms)) or [WHOLE]
     pictures = {term.content: read_opaque(term.content).to(device) for term in terms if term.is_image}
     weighted = _weighted_losses(config)
     needs_guides = bool(terms) or _starts_on_saliency(options, config)
     needs_guides = needs_guides or any(getattr(loss, "needs_guide", False) for loss, _ in weighted.values())
     specs = [parse_guide(text) for text in config.guides] if needs_guides else []
-    loaded = [load_guide(spec.label, device) for spec in specs]
+    loaded = list(guides or []) or [load_guide(spec.label, device) for spec in specs]
     renderer = build_renderer(config, config.canvas or _default_canvas(options, config, loaded))
     size = export_size(config, renderer.canvas)
     check_canvas(config.population, renderer.canvas, device)
@@ -98,7 +100,8 @@ def make_workshop(config: RunConfig, formats: Mapping[str, str] | None = None) -
     ]
     ground = make_ground(config, device)
     palette = load_palette(config.palette).colours if config.palette is not None else None
-    context = LossContext(renderer, loaded, _reference_pictures(config, device), palette, ground.colour)
+    pictures_of_losses = _reference_pictures(config, device)
+    context = LossContext(renderer, loaded, pictures_of_losses, palette, ground.behind(renderer.canvas))
     contrast = config.contrast if config.contrast is not None else DEFAULT_CONTRAST
     objective = Objective(
         judges,
@@ -160,26 +163,27 @@ def build_renderer(config: RunConfig, canvas: Size) -> Renderer:
     renderer = renderers.get(config.renderer)(renderer_options(config), canvas)
     renderer.transparent = config.transparent
     renderer.calm_border = {**_default_losses(config), **config.losses}.get("border", 0) > 0
-    renderer.background = config.background
+    renderer.background = None if is_picture(config.background) else config.background
     return renderer
 
 
 def _default_canvas(options: RendererOptions, config: RunConfig, loaded: Sequence[Guide]) -> Size:
     side = max([SMALLEST_CANVAS, *(max(guide.image_size) for guide in loaded)])
-    aspect = config.aspect or _natural_aspect(config)
+    aspect = config.aspect or natural_aspect(config) or 1.0
     return renderers.get(config.renderer).default_canvas(options, aspect, side)
 
 
-def _natural_aspect(config: RunConfig) -> float:
-    """Return the width / height of the exported size, else of the target or the start, else 1."""
+def natural_aspect(config: RunConfig) -> float | None:
+    """Return the width / height of the exported size, else of a picture that is given, else None."""
     if config.size is not None:
         return config.size.width / config.size.height
-    for path in (config.target, config.init, config.mask):
+    background = config.background if is_picture(config.background) else None
+    for path in (config.target, config.init, config.mask, background):
         if path is not None and not path.lower().endswith(".svg"):
             picture = Path(path) / "image.png" if Path(path).is_dir() else path
             height, width = read_opaque(picture).shape[-2:]
             return width / height
-    return 1.0
+    return None
 
 
 def _settled_cutouts(config: RunConfig, terms: Sequence[Term]) -> CutoutOptions:
@@ -195,10 +199,11 @@ def _default_losses(config: RunConfig) -> dict[str, float]:
 
     A calm border is only wanted where the ground is free and the subject in the middle.
     """
-    if not config.prompts:
+    terms = config.terms()
+    if not terms:
         return {}
     weights = dict(renderers.get(config.renderer).default_losses)
-    placed = any(term.region != WHOLE for term in grammar.parse_all(config.prompts))
+    placed = any(term.region != WHOLE for term in terms)
     if placed or config.transparent or config.wrap or config.mask or config.init or config.target:
         weights.pop("border", None)
     return weights
@@ -207,7 +212,7 @@ def _default_losses(config: RunConfig) -> dict[str, float]:
 def _weighted_losses(config: RunConfig) -> dict[str, tuple[Loss, float]]:
     weights = {**_default_losses(config), **config.losses}
     if config.target is not None:
-        weights.setdefault("target", 10.0 if config.prompts else 1.0)
+        weights.setdefault("target", 10.0 if config.terms() else 1.0)
     if config.style is not None:
         weights.setdefault("style", STYLE_WEIGHT)
     if config.wrap:

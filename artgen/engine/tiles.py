@@ -11,218 +11,177 @@ patches off at the borders instead.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import cast
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from artgen.assets import Patch
+from artgen.composed import cells_of
+from artgen.composition import Tiling, prompts_of_whole, tile_prompts
 from artgen.config import RunConfig
-from artgen.engine.events import Listener, ignore
-from artgen.engine.evolution import Evolution
-from artgen.engine.loop import LoopState, optimise
-from artgen.engine.optimiser import make_optimiser
-from artgen.engine.randomness import Streams
-from artgen.engine.setup import Workshop, make_workshop, start_candidates
+from artgen.engine.ground import Ground
+from artgen.engine.setup import build_renderer, natural_aspect, renderer_options
 from artgen.errors import UsageError
-from artgen.renderers.collage import Collage, CollageOptions
+from artgen.renderers.collage import Collage
 from artgen.types import Image, Size, Window
 
-GLOBAL_SHARE = 0.3
-"""Weight of the whole picture's prompt in each tile, beside the tile's own."""
+MOST_PATCHES = 10_000
+"""Most patches of the whole, as of every collage."""
 
 
-@dataclass(frozen=True)
-class Tiling:
-    """How tiles lie.
-
-    Args:
-        rows: of tiles.
-        columns: of tiles.
-        overlap: part of a tile that it shares with its neighbour.
-    """
-
-    rows: int
-    columns: int
-    overlap: float = 1 / 3
-
-    @classmethod
-    def parse(cls, text: str) -> Tiling:
-        """Read `3x2`: three columns, two rows.
-
-        Raises:
-            UsageError: anything else.
-        """
-        columns, cross, rows = text.lower().partition("x")
-        if (
-            not cross
-            or not columns.isdigit()
-            or not rows.isdigit()
-            or not 1 <= int(columns) * int(rows) <= 400
-        ):
-            raise UsageError(f"tiles {text!r}: expected COLUMNSxROWS such as 3x2, at most 400 in all")
-        return cls(int(rows), int(columns))
-
-    def canvas(self, tile: Size) -> Size:
-        """Return the size of the whole for tiles of this size."""
-        last = self.window(self.rows * self.columns - 1, tile)
-        return Size(last.bottom, last.right)
-
-    def window(self, index: int, tile: Size) -> Window:
-        """Return where a tile lies in the whole, tiles counted row by row."""
-        row, column = divmod(index, self.columns)
-        top = round(row * tile.height * (1 - self.overlap))
-        left = round(column * tile.width * (1 - self.overlap))
-        return Window(top, left, top + tile.height, left + tile.width)
-
-    def seams(self, tile: Size) -> tuple[list[int], list[int]]:
-        """Return rows and columns, in pixels of the whole, where a tile begins or ends within it."""
-        height, width = self.canvas(tile)
-        windows = [self.window(index, tile) for index in range(self.rows * self.columns)]
-        across = {edge for window in windows for edge in (window.top, window.bottom)} - {0, height}
-        down = {edge for window in windows for edge in (window.left, window.right)} - {0, width}
-        return sorted(across), sorted(down)
-
-
-def tile_configs(
-    config: RunConfig, tiling: Tiling, prompts: Sequence[str], patches: Sequence[str] = ()
-) -> Iterator[RunConfig]:
-    """Yield the configuration of each tile.
-
-    Args:
-        config: the whole's; its prompts are the global ones.
-        tiling: how tiles lie.
-        prompts: one for each tile, row by row; an empty one leaves the global prompt alone.
-        patches: patch sets of the tiles, taken in turn; the configuration's own if empty.
+def check_tiles(config: RunConfig, tiling: Tiling) -> None:
+    """Refuse what tiles cannot be made of.
 
     Raises:
-        UsageError: another renderer, or not one prompt for each tile.
+        UsageError: another renderer, blending that depends on all patches, or too many patches.
     """
-    count = tiling.rows * tiling.columns
     if config.renderer != "collage":
-        raise UsageError(f"tiles are made of collages; --renderer {config.renderer} has none")
-    if prompts and len(prompts) != count:
         raise UsageError(
-            f"{tiling.columns}x{tiling.rows} tiles take {count} prompts; {len(prompts)} are given"
+            f"tiles are made of collages, not by --renderer {config.renderer}; use --renderer collage, "
+            "or prompts for regions: [0,0,0.5,1] a tree"
         )
-    for index in range(count):
-        own = prompts[index].strip() if prompts else ""
-        shared = [f"{prompt}" for prompt in config.prompts]
-        both = (own, *_weakened(shared)) if own else tuple(shared)
-        options = dict(config.options)
-        if patches:
-            options["patches"] = patches[index % len(patches)]
-        values = {"prompts": both, "options": options, "seed": config.seed + index, "aspect": None}
-        yield config.model_copy(update=values)
+    options = renderer_options(config)
+    blending = getattr(options, "blending", "over")
+    if blending != "over":
+        raise UsageError(f"tiles lie over each other, which --blending {blending} does not; use over")
+    patches = tiling.count * getattr(options, "count", 1)
+    if patches > MOST_PATCHES:
+        raise UsageError(
+            f"{tiling.count} tiles would hold {patches} patches, at most {MOST_PATCHES} are taken; lower --count"
+        )
 
 
-def _weakened(prompts: Sequence[str]) -> list[str]:
-    from artgen import prompts as grammar
+def tile_config(config: RunConfig, tiling: Tiling, index: int) -> RunConfig:
+    """Return the configuration of one tile, which is that of a run of its own.
 
-    terms = [
-        dataclasses.replace(each, weight=each.weight * GLOBAL_SHARE) for each in grammar.parse_all(prompts)
-    ]
-    return [grammar.format_terms([term]) for term in terms]
-
-
-def collage_of_tiles(
-    config: RunConfig,
-    tiling: Tiling,
-    prompts: Sequence[str] = (),
-    patches: Sequence[str] = (),
-    listen: Listener = ignore,
-    should_stop: Callable[[], bool] = lambda: False,
-) -> Collage:
-    """Optimise all tiles, and return the whole as one collage of one candidate.
-
-    Its canvas is the size of the whole at the tiles' own resolution. See `tile_configs`
-    for the arguments.
+    Args:
+        config: the whole's; `canvas` is the size of a tile.
+        tiling: how tiles lie.
+        index: of the tile, counted row by row.
     """
-    whole: Collage | None = None
-    for index, tile_config in enumerate(tile_configs(config, tiling, prompts, patches)):
-        workshop = make_workshop(tile_config)
-        tile = workshop.stage.canvas
-        window, canvas = tiling.window(index, tile), tiling.canvas(tile)
-        if whole is not None:
-            workshop = _upon(workshop, whole, canvas, window)
-        single = _optimised(workshop, tile_config, listen, should_stop)
-        whole = joined(whole, single, canvas, window)
-        if should_stop():
-            break
-    assert whole is not None
+    own = cells_of(config.tile_prompts, tiling)[index]
+    patches = cells_of(config.tile_patches, tiling)[index]
+    shape = None if config.canvas is not None else config.aspect or natural_aspect(config)
+    height, width = tiling.extent
+    values = {
+        "prompts": tuple(tile_prompts(config.prompts, own, tiling, index)),
+        "options": {**config.options, "patches": patches} if patches else config.options,
+        "seed": (config.seed + index) % 2**63,
+        "aspect": None if shape is None else min(max(shape * height / width, 0.03), 30.0),
+        "seconds": None if config.seconds is None else config.seconds / tiling.count,
+        "size": None,
+        "background": "white",
+        **_UNTILED,
+    }
+    return config.model_copy(update=values)
+
+
+_UNTILED = {"tiles": None, "tile_prompts": (), "tile_patches": ()}
+
+
+def whole_config(config: RunConfig, tiling: Tiling, tile: Size) -> RunConfig:
+    """Return the configuration of a collage that holds the patches of all tiles.
+
+    Its prompts ask for the same, the tiles' in regions of the whole, so that it can be
+    edited and gone on with in one piece.
+
+    Args:
+        config: the tiled one.
+        tiling: how tiles lie.
+        tile: size that each tile is optimised at.
+    """
+    canvas = tiling.canvas(tile)
+    ratio = min(tile) / min(canvas)
+    options = renderer_options(config)
+    sets = [cell or options.patches for cell in cells_of(config.tile_patches, tiling)]  # type: ignore[attr-defined]
+    names = [name.strip() for each in sets for name in each.split(",") if name.strip()]
+    scaled = {name: getattr(options, name) * ratio for name in ("min_scale", "max_scale", "margin")}
+    shared = {"patches": ",".join(dict.fromkeys(names)), "count": tiling.count * options.count}  # type: ignore[attr-defined]
+    own = cells_of(config.tile_prompts, tiling)
+    values = {
+        "prompts": tuple(prompts_of_whole(config.prompts, own, tiling)),
+        "options": {**config.options, **shared, **scaled},
+        "canvas": canvas,
+        "aspect": None,
+        "seconds": None,
+        "population": 1,
+        **_UNTILED,
+    }
+    return config.model_copy(update=values)
+
+
+class PlacedTile(NamedTuple):
+    """A collage of one candidate, and where it lies in the whole."""
+
+    collage: Collage
+    window: Window
+
+
+def empty_whole(config: RunConfig) -> Collage:
+    """Return the collage that a configuration from `whole_config` describes, its patches anywhere."""
+    assert config.canvas is not None
+    whole = cast(Collage, build_renderer(config, config.canvas))
+    whole.init(1, torch.Generator().manual_seed(0))
     return whole
-
-
-def _upon(workshop: Workshop, whole: Collage, canvas: Size, window: Window) -> Workshop:
-    """Let a tile lie on what there is already."""
-    ground = workshop.stage.ground
-    with torch.no_grad():
-        seen: Image = ground.opaque(whole(canvas, window))
-    stage = dataclasses.replace(workshop.stage, ground=dataclasses.replace(ground, colour=seen[0]))
-    return dataclasses.replace(workshop, stage=stage)
-
-
-def _optimised(
-    workshop: Workshop, config: RunConfig, listen: Listener, should_stop: Callable[[], bool]
-) -> Collage:
-    """Run one tile, and return its best candidate."""
-    streams = Streams(config.seed)
-    start_candidates(workshop, config, streams["init"])
-    renderer = workshop.stage.renderer
-    state = LoopState(make_optimiser(renderer, config.optimiser), streams, Evolution(config.evolution))
-    optimise(workshop.stage, state, config.steps, config.seconds, listen, should_stop, lambda: None)
-    best = 0 if state.smoothed is None else int(state.smoothed.argmin())
-    return cast(Collage, renderer.candidate(best))
 
 
 @torch.no_grad()
-def joined(below: Collage | None, tile: Collage, canvas: Size, window: Window) -> Collage:
-    """Return one collage of what there is and a tile, the tile's patches uppermost.
+def join(whole: Collage, tiles: Sequence[PlacedTile]) -> None:
+    """Give a collage the patches of tiles, later tiles uppermost.
 
     Args:
-        below: a collage whose canvas is `canvas`, or None.
-        tile: a collage of one candidate.
-        canvas: size of the whole.
-        window: where the tile lies in it.
+        whole: knows all patches of the tiles; changed in place.
+        tiles: at least one.
     """
-    state = _in_the_frame_of(tile, canvas, window)
-    offset = 0
-    patches: list[Patch] = list(tile.sources)
-    if below is not None:
-        patches = [*below.sources, *patches]
-        offset = len(below.sources)
-        state = {name: torch.cat([getattr(below, name).detach(), value], 1) for name, value in state.items()}
-        state["patch"][:, -tile.patch.shape[1] :] += offset
-        count = below.order.shape[1]
-        rank = torch.cat([below.order.argsort(1).argsort(1), count + tile.order.argsort(1).argsort(1)], 1)
-        state["order"] = rank / max(1, rank.shape[1] - 1)
-    ratio = min(tile.canvas) / min(canvas)
-    limits = {"count": state["patch"].shape[1], "max_scale": max(tile.options.max_scale * ratio, 1e-3)}
-    if below is not None:
-        limits["max_scale"] = max(limits["max_scale"], below.options.max_scale)
-    options = cast(CollageOptions, tile.options).model_copy(update=limits)
-    whole = Collage(options, canvas, patches)
-    for name, value in state.items():
-        if value.is_floating_point():
-            setattr(whole, name, nn.Parameter(value))
-        else:
-            whole.register_buffer(name, value)
-    return whole
+    states = [_in_the_frame_of(tile, whole) for tile in tiles]
+    state = {name: torch.cat([each[name] for each in states], 1) for name in states[0]}
+    ranks, below = [], 0
+    for each in states:
+        ranks.append(below + each["order"].argsort(stable=True, dim=1).argsort(1))
+        below += ranks[-1].shape[1]
+    state["order"] = torch.cat(ranks, 1) / max(1, below - 1)
+    whole.load_state(state)
 
 
-def _in_the_frame_of(tile: Collage, canvas: Size, window: Window) -> dict[str, Tensor]:
-    """Return the state of a tile with places and lengths measured in the whole."""
-    state = {name: value.detach().clone() for name, value in tile.state().items()}
-    ratio = min(tile.canvas) / min(canvas)
+def _in_the_frame_of(tile: PlacedTile, whole: Collage) -> dict[str, Tensor]:
+    """Return the state of a tile with places, lengths and patches as the whole has them."""
+    collage, window, canvas = *tile, whole.canvas
+    state = {name: value.detach().clone() for name, value in collage.state().items()}
+    ratio = min(collage.canvas) / min(canvas)
     middle = state["translation"].new_tensor(
         [(window.left + window.right - canvas.width) / 2, (window.top + window.bottom - canvas.height) / 2]
     )
     state["translation"] = state["translation"] * ratio + middle / min(canvas)
     state["scale"] = state["scale"] * ratio
+    known = {_identity(patch): index for index, patch in enumerate(whole.sources)}
+    indices = torch.tensor([known[_identity(patch)] for patch in collage.sources])
+    state["patch"] = indices.to(state["patch"].device)[state["patch"]]
     return state
+
+
+def _identity(patch: Patch) -> tuple[str, str, str]:
+    return patch.set_name, patch.name, hashlib.sha256(patch.pixels.tobytes()).hexdigest()
+
+
+@torch.no_grad()
+def seen_below(ground: Ground, whole: Collage | None, canvas: Size, window: Window) -> Tensor:
+    """Return [3, h, w] what a tile lies upon: the background, and the tiles before it.
+
+    Args:
+        ground: of the whole picture.
+        whole: the tiles before, None before the first.
+        canvas: size of the whole.
+        window: the tile's part of it.
+    """
+    behind = ground.behind(canvas).expand(3, *canvas)
+    behind = behind[:, window.top : window.bottom, window.left : window.right]
+    if whole is None:
+        return behind.contiguous()
+    above = whole(canvas, window)[0].to(behind)
+    return above[:3] + (1 - above[3:]) * behind
 
 
 def seam_contrast(picture: Image, tiling: Tiling, tile: Size) -> float:

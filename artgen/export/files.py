@@ -21,7 +21,7 @@ from artgen.export.png import render_picture, write_png
 from artgen.export.saved import SavedRun
 from artgen.geometry import Size
 from artgen.images import to_pillow
-from artgen.renderers.base import Renderer
+from artgen.renderers.base import Layer, Renderer
 
 Format = Literal["png", "webp", "svg", "ora", "layers"]
 FORMATS: tuple[Format, ...] = ("png", "webp", "svg", "ora", "layers")
@@ -64,14 +64,16 @@ def export_run(
             f"WebP takes sides of at most {LONGEST_WEBP} pixels; use --format png, or a smaller --size"
         )
     check_export(size)
-    if form == "ora":
-        merged = render_picture(single, size)[0]
-        write_atomically(path, openraster(layers_of(single, size), size, merged))
-        return size
-    if form == "layers":
-        write_layer_folder(layers_of(single, size), size, path)
-        return size
     transparent = transparent or run.config.transparent
+    if form in ("ora", "layers"):
+        layers = [*([] if transparent else [_background(run, size)]), *layers_of(single, size)]
+        if form == "layers":
+            write_layer_folder(layers, size, path)
+            return size
+        merged = _finished(run, single, size, transparent)
+        merged = merged if transparent else torch.cat([merged, torch.ones(1, *size)])
+        write_atomically(path, openraster(layers, size, merged))
+        return size
     _write(path, form, _finished(run, single, size, transparent), run.config.to_json())
     return size
 
@@ -101,7 +103,8 @@ def export_sheet(run: SavedRun, path: Path, form: Format, size: Size | None, tra
         )
     check_export(whole)
     transparent = transparent or run.config.transparent
-    sheet = torch.zeros(4, *whole) if transparent else run.ground.colour.expand(3, *whole).clone()
+    empty = torch.zeros(4, *cell) if transparent else run.ground.behind(cell).expand(3, *cell)
+    sheet = empty.repeat(1, rows, columns)
     for index in range(len(run.order)):
         top, left = index // columns * cell.height, index % columns * cell.width
         picture = _finished(run, run.candidate(index + 1), cell, transparent)
@@ -117,6 +120,12 @@ def default_size(run: SavedRun, side: int | None = None) -> Size:
     canvas = run.config.size or run.renderer.canvas
     factor = (side or DEFAULT_SIDE) / max(canvas)
     return Size(max(1, round(canvas.height * factor)), max(1, round(canvas.width * factor)))
+
+
+def _background(run: SavedRun, size: Size) -> Layer:
+    """Return what is behind the picture as a layer."""
+    behind = run.ground.behind(size).expand(3, *size)
+    return Layer("background", torch.cat([behind, torch.ones(1, *size)]), 0, 0)
 
 
 def _finished(run: SavedRun, single: Renderer, size: Size, transparent: bool) -> Picture:

@@ -121,10 +121,8 @@ def _facts(path: Path) -> tuple[Path, set[str], str | None]:
             guides = []
     if config is None:
         return picture, set(guides), None
-    labels = [parse_guide(text).label for text in config.guides] if config.prompts else []
-    words = [
-        term.content for term in grammar.parse_all(config.prompts) if term.weight > 0 and not term.is_image
-    ]
+    labels = [parse_guide(text).label for text in config.guides] if config.terms() else []
+    words = [term.content for term in config.terms() if term.weight > 0 and not term.is_image]
     return (
         picture,
         {*guides, *labels},

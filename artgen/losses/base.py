@@ -25,7 +25,7 @@ class LossContext:
         guides: the guides that vote, in order.
         pictures: reference pictures by role ("target", "style"), each [1, 3, h, w] in [0, 1].
         palette: [N, 3] colours that were asked for, or None.
-        background: [3, 1, 1] colour behind the picture; white if None.
+        background: what is behind the picture, [3, 1, 1] or of the canvas's size; white if None.
         cache: what losses keep between steps, such as the features of a reference picture.
     """
 

@@ -125,6 +125,19 @@ class Slots(NamedTuple):
     high: Tensor
 
 
+class Atlases(dict[float, "Atlas"]):
+    """The atlases in use by the size they are for; copies of a renderer share them."""
+
+    def __deepcopy__(self, memo: object) -> Atlases:
+        return self
+
+    def keep(self, size: float, atlas: Atlas) -> None:
+        """Add one, and forget all but the latest other: that of the canvas, or of an export."""
+        for old in [each for each in self if each != size][:-1]:
+            del self[old]
+        self[size] = atlas
+
+
 class Atlas:
     """Textures of some patches at the sizes a picture needs.
 

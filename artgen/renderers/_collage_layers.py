@@ -152,7 +152,7 @@ def _use(
         red, green, blue = (f"{factor:.4f}" for factor in single.colour[0, element].tolist())
         rows = f"{red} 0 0 0 0 0 {green} 0 0 0 0 0 {blue} 0 0 0 0 0 1 0"
         ElementTree.SubElement(filter_, f"{{{SVG}}}feColorMatrix", {"type": "matrix", "values": rows})
-    use = ElementTree.SubElement(root, f"{{{SVG}}}use", attributes)
+    use = ElementTree.SubElement(root, f"{{{SVG}}}use", {"id": f"layer-{element}", **attributes})
     title = ElementTree.SubElement(use, f"{{{SVG}}}title")
     title.text = _printable(single.credits[int(single.patch[0, element])]["name"])
 

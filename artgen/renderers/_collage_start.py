@@ -2,15 +2,61 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
-from artgen.types import Image
+from artgen.renderers._collage_bounds import colour_bounds, reach_of_centres
+from artgen.renderers._collage_options import CollageOptions
+from artgen.types import Image, Size
 
 if TYPE_CHECKING:
     from artgen.renderers.collage import Collage
+
+
+def scatter(
+    options: CollageOptions, canvas: Size, population: int, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Return the parameters of patches scattered over the picture, by name.
+
+    Patches are small at first, so that most of them are seen and can be pulled.
+    """
+
+    def uniform(least: float | Tensor, greatest: float | Tensor, *more: int) -> Tensor:
+        drawn = torch.rand(population, options.count, *more, generator=generator, device=generator.device)
+        return least + (greatest - least) * drawn
+
+    bounds = options.bounds()
+    reach = reach_of_centres(options, canvas, torch.zeros(2, device=generator.device))
+    least, greatest = bounds["scale"]
+    start = {
+        "translation": uniform(-1.0, 1.0, 2) * reach,
+        "rotation": uniform(*bounds["rotation"]),
+        "scale": uniform(least + (greatest - least) * 0.05, least + (greatest - least) * 0.3),
+        "squeeze": uniform(*_around_one(*bounds["squeeze"])),
+        "shear": uniform(*bounds["shear"]) / 2,
+        "order": uniform(0.0, 1.0),
+    }
+    if options.colour != "none":
+        dimmest, brightest = colour_bounds(options, reach)
+        start["colour"] = uniform((dimmest + brightest) / 2, brightest, 3)
+    return start
+
+
+def _around_one(least: float, greatest: float) -> tuple[float, float]:
+    """Return the part of a range of factors that is half as far from 1."""
+    middle = min(max(1.0, least), greatest)
+    return (least + middle) / 2, (greatest + middle) / 2
+
+
+def deal(patches: int, population: int, count: int, generator: torch.Generator) -> Tensor:
+    """Return [P, count] which patch each element shows, every patch as often as the others."""
+    repeats = math.ceil(count / patches)
+    drawn = torch.rand(population, repeats, patches, generator=generator, device=generator.device)
+    return drawn.argsort(-1).flatten(1)[:, :count].contiguous()
 
 
 @torch.no_grad()

@@ -17,14 +17,15 @@ from torch import Tensor, nn
 from artgen.assets import Patch, load_patches
 from artgen.errors import UsageError
 from artgen.renderers import _collage_layers as layered
-from artgen.renderers._collage_atlas import Atlas, Patches
+from artgen.renderers._collage_atlas import Atlas, Atlases, Patches
 from artgen.renderers._collage_blending import blend_tiles, finish
+from artgen.renderers._collage_bounds import clamp_
 from artgen.renderers._collage_colour import recolour
 from artgen.renderers._collage_geometry import Affine, Pose, patch_to_pixels
 from artgen.renderers._collage_options import CollageOptions, Sources
 from artgen.renderers._collage_sampling import Scene, sample
-from artgen.renderers._collage_start import mosaic
-from artgen.renderers.base import Layer, ParameterGroup, Renderer, RendererOptions, renderers
+from artgen.renderers._collage_start import deal, mosaic, scatter
+from artgen.renderers.base import ElementChange, Layer, ParameterGroup, Renderer, RendererOptions, renderers
 from artgen.renderers.tiles import Grid, assemble
 from artgen.types import Canvas, Image, Size, Window
 
@@ -74,35 +75,14 @@ class Collage(Renderer):
         self.sources = Sources(patches)
         self.credits = tuple(patch.credit() for patch in patches)
         self.patches = Patches([patch.pixels for patch in patches])
-        self._atlases: dict[float, Atlas] = {}
+        self._atlases = Atlases()
         self._kept: dict[str, Tensor] = {}
 
     def init(self, population: int, generator: torch.Generator) -> None:
         """Scatter patches over the picture, every patch as often as the others."""
-        count = self.options.count
-
-        def uniform(least: float, greatest: float, *more: int) -> nn.Parameter:
-            drawn = torch.rand(population, count, *more, generator=generator, device=generator.device)
-            return nn.Parameter(least + (greatest - least) * drawn)
-
-        bounds = self.options.bounds()
-        reach = self._reach(torch.zeros(2, device=generator.device))
-        self.translation = nn.Parameter(uniform(-1.0, 1.0, 2).detach() * reach)
-        self.rotation = uniform(*bounds["rotation"])
-        least, greatest = bounds["scale"]  # small at first, so that most patches are seen and can be pulled
-        self.scale = uniform(least + (greatest - least) * 0.05, least + (greatest - least) * 0.3)
-        self.squeeze = uniform(*_around_one(*bounds["squeeze"]))
-        self.shear = nn.Parameter(uniform(*bounds["shear"]).detach() / 2)
-        self.order = uniform(0.0, 1.0)
-        if self.options.colour != "none":
-            dimmest, brightest = self._colour_bounds(reach)
-            start = (dimmest + brightest) / 2
-            self.colour = nn.Parameter(start + (brightest - start) * uniform(0.0, 1.0, 3).detach())
-        repeats = math.ceil(count / len(self.patches))
-        drawn = torch.rand(
-            population, repeats, len(self.patches), generator=generator, device=generator.device
-        )
-        self.register_buffer("patch", drawn.argsort(-1).flatten(1)[:, :count].contiguous())
+        for name, value in scatter(self.options, self.canvas, population, generator).items():
+            setattr(self, name, nn.Parameter(value))
+        self.register_buffer("patch", deal(len(self.patches), population, self.options.count, generator))
         self.register_buffer("locked", torch.zeros_like(self.patch, dtype=torch.bool))
         self._kept = {}
         self.project_()
@@ -160,7 +140,7 @@ class Collage(Renderer):
         layers = recolour(self.options.colour, samples.layers, factors)
         order = self.order.gather(1, painting).flatten()[samples.element, None]
         lengths = samples.stacks.lengths
-        tiles = blend_tiles(self.options.blending, layers, lengths, order, self.options.count)
+        tiles = blend_tiles(self.options.blending, layers, lengths, order, self.patch.shape[1])
         return assemble(tiles, samples.stacks.bins, grid)[:, :, window.top - top :, window.left - left :]
 
     def painting_order(self) -> Tensor:
@@ -194,51 +174,43 @@ class Collage(Renderer):
             small = 2 * int((fits**2).sum()) <= WHOLE_ATLAS
             contents = torch.arange(len(self.patches), device=used.device) if small else used
             atlas = Atlas(self.patches, contents, step, self.translation)
-            self._atlases = {**dict(list(self._atlases.items())[-1:]), step: atlas}
+            self._atlases.keep(step, atlas)
         return atlas
+
+    def forget_textures(self) -> None:
+        """Free the textures' memory; they are made again when next needed."""
+        self._atlases = Atlases()
 
     @torch.no_grad()
     def project_(self) -> None:
         """Clamp to the bounds; wrap rotations if all are allowed; restore locked patches."""
-        for name, (least, greatest) in self.options.bounds().items():
-            parameter = self.get_parameter(name)
-            if name == "rotation" and greatest - least > 2 * math.pi - 1e-6:
-                turns = (parameter / (2 * math.pi)).round()
-                parameter.sub_(turns * (2 * math.pi))
-            else:
-                parameter.clamp_(least, greatest)
-        reach = self._reach(self.translation)
-        self.translation.copy_(torch.minimum(torch.maximum(self.translation, -reach), reach))
-        if self.options.colour != "none":
-            least_colour, greatest_colour = self._colour_bounds(self.colour)
-            self.colour.copy_(torch.minimum(torch.maximum(self.colour, least_colour), greatest_colour))
+        clamp_(dict(self.named_parameters()), self.options, self.canvas)
         for name, kept in self._kept.items():
             value = getattr(self, name).detach()
             value[self.locked] = kept[self.locked]
 
-    def _reach(self, like: Tensor) -> Tensor:
-        """Return [2] greatest distance of a centre from the picture's, in shorter sides."""
-        height, width = self.canvas
-        limits = like.new_tensor([width, height]) / (2 * min(self.canvas)) + self.options.margin
-        return limits.clamp(min=0)
-
-    def _colour_bounds(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        least, greatest = self.options.min_colour, self.options.max_colour
-        if self.options.colour == "hsv":
-            return like.new_tensor([0, least, least]), like.new_tensor(
-                [self.options.max_hue, greatest, greatest]
-            )
-        return like.new_tensor([least] * 3), like.new_tensor([greatest] * 3)
-
     def lock(self, elements: Sequence[int]) -> None:
         """Keep patches as they are in every candidate; see `Renderer.lock`."""
-        wrong = [index for index in elements if not 0 <= index < self.patch.shape[1]]
-        if wrong:
-            raise UsageError(
-                f"there is no patch {wrong[0]}; they are numbered 0 to {self.patch.shape[1] - 1}"
-            )
+        self._check(elements)
         self.locked[:, list(elements)] = True
         self._keep()
+
+    def remove(self, elements: Sequence[int]) -> ElementChange:
+        """Delete patches from every candidate; see `Renderer.remove`."""
+        self._check(elements)
+        gone = set(elements)
+        left = [index for index in range(self.patch.shape[1]) if index not in gone]
+        if not left:
+            raise UsageError("no patch would be left; delete fewer")
+        rest = torch.tensor(left, device=self.patch.device)
+        self.load_state({name: value.index_select(1, rest) for name, value in self.state().items()})
+        return ElementChange({name: rest for name, _ in self.named_parameters()})
+
+    def _check(self, elements: Sequence[int]) -> None:
+        count = self.patch.shape[1]
+        for element in elements:
+            if not 0 <= element < count:
+                raise UsageError(f"there is no patch {element}; they are numbered 0 to {count - 1}")
 
     def _keep(self) -> None:
         """Note the values that `project_` restores."""
@@ -295,9 +267,3 @@ class Collage(Renderer):
     def layers(self, size: Size) -> list[Layer]:
         """Return the first candidate's patches, the lowest first."""
         return layered.layers(self, size)
-
-
-def _around_one(least: float, greatest: float) -> tuple[float, float]:
-    """Return the part of a range of factors that is half as far from 1."""
-    middle = min(max(1.0, least), greatest)
-    return (least + middle) / 2, (greatest + middle) / 2

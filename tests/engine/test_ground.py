@@ -15,6 +15,7 @@ from PIL import Image as Pillow
 from artgen.config import CutoutOptions, RunConfig
 from artgen.engine.ground import Ground, make_ground, on_background, random_backgrounds
 from artgen.engine.run import paint, resume
+from artgen.errors import InputError
 from artgen.export.masked_svg import with_mask
 from artgen.guides.cutouts import draw_homographies, sample_views
 from artgen.images import read_opaque, read_picture, to_pillow
@@ -251,3 +252,34 @@ def test_stopped_and_resumed_with_all_of_it_gives_the_same_bits(tiny_guide: str,
     resume(tmp_path / "parts")
     for name in ("image.png", "candidate-2.png", "image.svg", "checkpoint.safetensors", "metrics.jsonl"):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.parametrize("renderer", renderers.names())
+def test_a_picture_may_be_the_background(
+    renderer: str, tiny_guide: str, photograph: Path, tmp_path: Path
+):
+    """What the mask keeps is the background, whose picture shows there at any size, and gives the shape."""
+    wide = tmp_path / "wide.png"
+    with Pillow.open(photograph) as picture:
+        picture.convert("RGB").crop((0, 0, 48, 24)).save(wide)
+    half = tmp_path / "half.png"
+    Pillow.fromarray(np.repeat([[255, 0]], 24, axis=1).repeat(24, axis=0).astype(np.uint8)).save(half)
+    values = {"background": str(wide), "mask": str(half), "canvas": None, "size": None}
+    config = configuration(tiny_guide, renderer, **values)
+    assert config.local_files()[:2] == [str(half), str(wide)]
+    with Pillow.open(paint(config, tmp_path / "run").picture) as picture:
+        assert picture.width == pytest.approx(2 * picture.height, rel=0.1)
+        painted = np.asarray(picture.convert("RGB").resize((48, 24), Pillow.Resampling.BOX)).astype(float)
+    kept = read_opaque(wide)[0].permute(1, 2, 0).numpy() * 255
+    assert np.abs(painted - kept)[:, 26:].mean() < 3
+    assert np.abs(painted - kept)[:, :22].max() > 50
+
+
+def test_a_background_that_is_no_picture_is_told():
+    for background, said in (
+        ("nowhere.png", "no such picture"),
+        ("x/y", "no such"),
+        ("whit", "not a colour"),
+    ):
+        with pytest.raises(InputError, match=said):
+            make_ground(RunConfig(prompts="x", background=background))
