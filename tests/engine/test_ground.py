@@ -255,9 +255,7 @@ def test_stopped_and_resumed_with_all_of_it_gives_the_same_bits(tiny_guide: str,
 
 
 @pytest.mark.parametrize("renderer", renderers.names())
-def test_a_picture_may_be_the_background(
-    renderer: str, tiny_guide: str, photograph: Path, tmp_path: Path
-):
+def test_a_picture_may_be_the_background(renderer: str, tiny_guide: str, photograph: Path, tmp_path: Path):
     """What the mask keeps is the background, whose picture shows there at any size, and gives the shape."""
     wide = tmp_path / "wide.png"
     with Pillow.open(photograph) as picture:
