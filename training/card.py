@@ -33,7 +33,7 @@ def percent(figures: dict) -> str:
 
 def named(figures: dict, goal: str) -> list[str]:
     """Return the rows about names."""
-    guide, teacher = figures["guide"], figures["teacher"]
+    guide, teacher = figures["guide"], figures.get("teacher", {})
     rows = []
     for key, words in (
         ("openmoji", "OpenMoji"),
@@ -45,6 +45,7 @@ def named(figures: dict, goal: str) -> list[str]:
             rows.append(
                 f"| names, {words}, {classes} classes: the guide, top-1 / top-5 | {percent(guide[key])} % | {goal} |"
             )
+        if key in teacher:
             rows.append(f"| the same: the teacher | {percent(teacher[key])} % | 50 / 75 % |")
     return rows
 
@@ -82,8 +83,6 @@ def main() -> None:
     filled = TEMPLATE.read_text().format(
         sources=sources_table(),
         figures=figures_table(figures),
-        step=step,
-        scenes=f"{step * 192:,}",
         sha256=common.sha256(weights),
     )
     (options.to / "MODEL_CARD.md").write_text(filled)
