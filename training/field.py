@@ -11,6 +11,8 @@ learning from it needs first derivatives only.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -48,10 +50,10 @@ class Pass:
         images: [N, 3, 64, 64] in 0..1.
     """
 
-    def __init__(self, trunk: nn.Module, images: Tensor):
+    def __init__(self, trunk: Any, images: Tensor):
         self._steps: list[tuple] = []
         hidden = model.normalised(images)
-        stem: nn.Sequential = trunk.stem
+        stem = trunk.stem
         for at in (0, 3):
             hidden = self._plain(Layer(*folded(stem[at], stem[at + 1]), 2, 1), hidden)
         for stage in trunk.stages:
@@ -64,7 +66,7 @@ class Pass:
         self._steps.append((layer, out.detach() > 0))
         return torch.relu(out)
 
-    def _block(self, block: nn.Module, hidden: Tensor) -> Tensor:
+    def _block(self, block: Any, hidden: Tensor) -> Tensor:
         first = Layer(*folded(block.conv1, block.norm1), block.conv1.stride[0], 1)
         second = Layer(*folded(block.conv2, block.norm2), 1, 1)
         short = None
@@ -88,7 +90,7 @@ class Pass:
         return slope
 
 
-def field(tower: nn.Module, images: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
+def field(tower: Any, images: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
     """Return unit embeddings [N, D] and the gradients [N, 3, 64, 64] of their cosines to `text` [N, D].
 
     Both can be learned from. The head's attention must not be fused (`unfuse`).
@@ -100,7 +102,7 @@ def field(tower: nn.Module, images: Tensor, text: Tensor) -> tuple[Tensor, Tenso
     return embedding, look.slope(slope)
 
 
-def unfuse(tower: nn.Module) -> None:
+def unfuse(tower: Any) -> None:
     """Let the pooling compute its attention step by step: the fused form has no second derivative."""
     tower.head.pool.fused_attn = False
 
