@@ -123,7 +123,7 @@ def settings(prompt: str, options) -> dict[str, Any]:
     values: dict[str, Any] = {"prompts": prompt, "renderer": options.renderer, "seed": options.seed}
     values |= {"threads": options.threads, "timelapse": {"kind": "none"}}
     if options.guide is not None:
-        values["guides"] = f"doodle={options.guide.resolve()}"
+        values["guides"] = f"local-dir={options.guide.resolve()}"
     if options.smoke:
         values |= {"steps": 3, "canvas": "32x32", "size": "64x64"}
     return values
@@ -141,7 +141,7 @@ def main() -> None:
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
     work, every = common.Work(options.work), prompts.listed(options.prompts)
-    name = f"doodle={options.guide.resolve()}" if options.guide else "doodle"
+    name = f"local-dir={options.guide.resolve()}" if options.guide else "doodle"
     digest = load_guide(name).digest
     folder = work.folder(f"record/{options.renderer}-{digest[:8]}-{options.seed}")
     runs = [run_folder(folder, i, prompt) for i, prompt in enumerate(every[: options.limit])]

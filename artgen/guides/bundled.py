@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
@@ -17,9 +16,8 @@ DOODLE = Path(__file__).parent / "doodle"
 @guides.register("doodle")
 def load_doodle(spec: GuideSpec, device: torch.device) -> Guide:
     """Load the small CLIP of drawn things, with its names as distractors."""
-    from artgen.guides.openclip import load_directory
+    from artgen.guides.openclip import listed_names, load_directory
 
     if not (DOODLE / "open_clip_model.safetensors").is_file():
         raise InputError("the bundled guide is missing from this installation; install artgen again")
-    names = json.loads((DOODLE / "names.json").read_text(encoding="utf-8"))
-    return load_directory(spec.label, DOODLE, device, tuple(names))
+    return load_directory(spec.label, DOODLE, device, listed_names(DOODLE))

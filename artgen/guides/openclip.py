@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 import logging
 import warnings
 from collections.abc import Sequence
@@ -127,6 +128,20 @@ def load_directory(name: str, directory: Path, device: torch.device, names: tupl
     return _create(name, f"local-dir:{directory}", None, weights[0], names, device)
 
 
+def listed_names(directory: Path) -> tuple[str, ...]:
+    """Return the names a guide's directory lists in `names.json` as its distractors, none without that file."""
+    path = directory / "names.json"
+    if not path.is_file():
+        return ()
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error})") from None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{path}: expected a list of names")
+    return tuple(names)
+
+
 def load_openclip(spec: GuideSpec, device: torch.device) -> Guide:
     """Load a guide that open_clip knows by name, with weights by tag or from a file.
 
@@ -135,7 +150,7 @@ def load_openclip(spec: GuideSpec, device: torch.device) -> Guide:
         InputError: weights that cannot be had or do not fit.
     """
     if spec.name == "local-dir" and spec.file:
-        return load_directory(spec.label, Path(spec.file), device)
+        return load_directory(spec.label, Path(spec.file), device, listed_names(Path(spec.file)))
     import open_clip
 
     known = open_clip.list_models()
