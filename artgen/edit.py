@@ -133,12 +133,14 @@ def _repeat_until(
     done = 0
 
     def pass_on(event: Event) -> None:
+        """Tell of everything but the end, and keep the step."""
         nonlocal done
         done = event.step if isinstance(event, Started | Stepped) else done
         if not isinstance(event, Finished):
             listen(event)
 
     def reached() -> bool:
+        """Tell whether the step of the edit is reached."""
         return done >= step or should_stop()
 
     listen(Notice(f"first the run that was edited, to step {step}"))

@@ -27,7 +27,7 @@ def read_yaml(text: str | bytes) -> Any:
         {'aspect': '3:2', 'steps': 5}
     """
     try:
-        return yaml.load(text, _PlainLoader)
+        return _PlainLoader(text).get_single_data()
     except yaml.MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         where = f" at line {place.line + 1}" if place else ""

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from training import captions, common, evaluate, judge_scenes, model, prompts, scenes, subject
 from training.judge_scenes import KINDS
 from training.names import COLOURS
-from training.teacher import optimise
+from training.teacher import load_in_order, optimise
 
 SIZE = 128
 SHARD = 1024
@@ -45,15 +45,9 @@ class Backbone(nn.Module):
                 if weight.ndim == 4:
                     nn.init.kaiming_normal_(weight, generator=generator)
         else:
-            self._load(torch.load(work.folder("sources") / "judge" / WEIGHTS, weights_only=True))
+            load_in_order(self.net, torch.load(work.folder("sources") / "judge" / WEIGHTS, weights_only=True))
         self.net.requires_grad_(False)
         self.maps: Any = self.net.forward_features
-
-    def _load(self, source: dict[str, Tensor]) -> None:
-        """The package's tensors are timm's, in the same order under other names."""
-        given = [value for key, value in source.items() if "num_batches" not in key]
-        wanted = [key for key in self.net.state_dict() if "num_batches" not in key]
-        self.net.load_state_dict(dict(zip(wanted, given, strict=True)), strict=False)
 
     @torch.inference_mode()
     def forward(self, images: Tensor) -> Tensor:

@@ -21,6 +21,13 @@ from torch import Tensor, nn
 from training import captions, common, losses, model
 
 
+def load_in_order(net: nn.Module, source: dict[str, Tensor]) -> None:
+    """Load a package's tensors: they are timm's, in the same order under other names."""
+    given = [value for key, value in source.items() if "num_batches" not in key]
+    wanted = [key for key in net.state_dict() if "num_batches" not in key]
+    net.load_state_dict(dict(zip(wanted, given, strict=True)), strict=False)
+
+
 class Backbone(nn.Module):
     """EfficientNet-Lite0 without its classifier, in bfloat16."""
 
@@ -28,15 +35,9 @@ class Backbone(nn.Module):
         super().__init__()
         self.net = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
         if weights is not None:
-            self._load(torch.load(weights, weights_only=True))
+            load_in_order(self.net, torch.load(weights, weights_only=True))
         self.net.to(memory_format=torch.channels_last).requires_grad_(False)
         self.features: Any = self.net.forward_features
-
-    def _load(self, source: dict[str, Tensor]) -> None:
-        """The package's tensors are timm's, in the same order under other names."""
-        given = [value for key, value in source.items() if "num_batches" not in key]
-        wanted = [key for key in self.net.state_dict() if "num_batches" not in key]
-        self.net.load_state_dict(dict(zip(wanted, given, strict=True)), strict=False)
 
     @torch.inference_mode()
     def forward(self, images: Tensor) -> Tensor:

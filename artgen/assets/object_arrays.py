@@ -53,6 +53,7 @@ class _Type:
         self.order: Any = "="
 
     def numpy(self) -> np.dtype:
+        """Return the type in numpy's own terms, with its byte order."""
         return np.dtype(self.code).newbyteorder(self.order)
 
 

@@ -226,6 +226,7 @@ class _TiledRun:
         progress = (index + state.step / config.steps) / count
 
         def listen(event: object) -> None:
+            """Pass events on, with steps counted over all tiles, to the metrics and the film too."""
             nonlocal progress
             if not isinstance(event, Stepped):
                 self._listener(event)  # type: ignore[arg-type]
@@ -238,6 +239,7 @@ class _TiledRun:
             self._listener(event)
 
         def after_step() -> None:
+            """Keep checkpoints and pictures when they are due."""
             if time.monotonic() - self._saved >= self.config.snapshots.checkpoint_seconds:
                 self._save(index, state)
             every = self.config.snapshots.picture_steps

@@ -114,6 +114,11 @@ class _Pen:
         self._last = ""
 
     def draw(self, command: str, numbers: list[float]) -> None:
+        """Draw one command with its numbers, relative to the current point if its letter is small.
+
+        Raises:
+            ValueError: the first command is no move.
+        """
         kind, origin = command.upper(), self._at if command.islower() else 0j
         if kind not in "MZ" and not self.subpaths:
             raise ValueError("path data must begin with M")
@@ -200,6 +205,7 @@ def arc_curves(
     middle = (start + end) / 2 + complex(centre.real * rx, centre.imag * ry) * rotation
 
     def place(p: complex) -> Point:
+        """Map a point of the unit circle to the ellipse."""
         return middle + complex(p.real * rx, p.imag * ry) * rotation
 
     curves = []

@@ -35,6 +35,7 @@ def outline(element: Any, tag: str, most: int) -> list[Subpath]:
     """
 
     def value(key: str) -> float:
+        """Return an attribute's length, 0 if it is missing."""
         return length(element.get(key, "0")) or 0.0
 
     if tag == "path":

@@ -232,6 +232,7 @@ def touching(
     start = patch * (CELLS + 1) ** 2
 
     def at(corner_y: Tensor, corner_x: Tensor) -> Tensor:
+        """Look up the table at one corner of each rectangle, [M]."""
         return flat[start + corner_y * (CELLS + 1) + corner_x]
 
     (x0, y0), (x1, y1) = first.unbind(1), last.unbind(1)

@@ -126,6 +126,7 @@ class _Add(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, layers: Tensor, lengths: tuple[int, ...]) -> Tensor:
+        """Add the slices of `layers`, `lengths` rows each, onto the first."""
         ctx.lengths = lengths
         canvas = layers[: lengths[0]].clone()
         start = lengths[0]
@@ -137,4 +138,5 @@ class _Add(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """Give every slice the gradient of the rows it was added to."""
         return torch.cat([gradient[:length] for length in ctx.lengths]), None

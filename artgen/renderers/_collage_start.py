@@ -26,6 +26,7 @@ def scatter(
     """
 
     def uniform(least: float | Tensor, greatest: float | Tensor, *more: int) -> Tensor:
+        """Draw [population, count, *more] between bounds."""
         drawn = torch.rand(population, options.count, *more, generator=generator, device=generator.device)
         return least + (greatest - least) * drawn
 
