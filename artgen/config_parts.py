@@ -23,8 +23,7 @@ class CutoutOptions(Options):
         None,
         ge=0,
         le=1,
-        description="part of the views that are mirrored; default 0.5, or 0 with the bundled guide alone "
-        "and if the words say left or right",
+        description="part of the views that are mirrored; default 0.5, 0 if the words say left or right",
     )
     noise: float = Field(0.05, ge=0, le=1, description="standard deviation of the noise added to views")
 

@@ -83,6 +83,8 @@ def main() -> None:
     filled = TEMPLATE.read_text().format(
         sources=sources_table(),
         figures=figures_table(figures),
+        step=step,
+        scenes=f"{step * 192:,}",
         sha256=common.sha256(weights),
     )
     (options.to / "MODEL_CARD.md").write_text(filled)

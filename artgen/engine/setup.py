@@ -186,16 +186,11 @@ def natural_aspect(config: RunConfig) -> float | None:
     return None
 
 
-ONE_SIDED = frozenset({"doodle"})
-"""Guides that learned things from the side they are mostly drawn from: their views are not mirrored."""
-
-
 def _settled_cutouts(config: RunConfig, terms: Sequence[Term]) -> CutoutOptions:
-    """Return the cutouts, not mirrored by default if the words or all guides tell left from right."""
+    """Return the cutouts, not mirrored by default if the words tell left from right."""
     if config.cutouts.flip is not None:
         return config.cutouts
     sided = any(re.search(r"\b(left|right)\b", term.content, re.IGNORECASE) for term in terms)
-    sided |= all(guide.partition("@")[0] in ONE_SIDED for guide in config.guides)
     return config.cutouts.model_copy(update={"flip": 0.0 if sided else DEFAULT_FLIP})
 
 
