@@ -12,15 +12,22 @@ from artgen.console import print_json, reported
 assets_app = typer.Typer(help="Patch sets: list, show, check, make.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")]
+Sheet = Annotated[
+    Path | None, typer.Option("--sheet", metavar="FILE", help="Write a contact sheet, PNG or JPEG.")
+]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Go on without files that cannot be used.")]
 
 
 @assets_app.command("list")
-def list_sets(as_json: Json = False) -> None:
+def list_sets(sheet: Sheet = None, as_json: Json = False) -> None:
     """List the patch sets that come with artgen."""
     with reported(as_json):
-        from artgen.assets.sets import find, read_manifest, shipped_names
+        from artgen.assets.sets import find, load_set, read_manifest, shipped_names
 
+        if sheet is not None:
+            from artgen.assets.contact import overview, save_sheet
+
+            save_sheet(overview({name: load_set(find(name)).patches for name in shipped_names()}), sheet)
         found = {name: read_manifest(find(name)) for name in shipped_names()}
         if as_json:
             facts = {
@@ -36,24 +43,19 @@ def list_sets(as_json: Json = False) -> None:
 @assets_app.command()
 def show(
     name: Annotated[str, typer.Argument(help="Name or path of a patch set.")],
-    sheet: Annotated[
-        Path | None, typer.Option("--sheet", metavar="FILE", help="Write a contact sheet, PNG or JPEG.")
-    ] = None,
+    sheet: Sheet = None,
     skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
     """Show the patches of a set, with source, licence and author."""
     with reported(as_json):
-        from artgen.assets.contact import contact_sheet
+        from artgen.assets.contact import contact_sheet, save_sheet
         from artgen.assets.sets import find, load_set
         from artgen.console import one_line
-        from artgen.errors import UsageError
 
         loaded = load_set(find(name), skip_bad)
         if sheet is not None:
-            if sheet.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-                raise UsageError(f"{sheet}: a contact sheet is a .png or .jpg file")
-            contact_sheet(loaded.patches).save(sheet)
+            save_sheet(contact_sheet(loaded.patches), sheet)
         if as_json:
             print_json(
                 {"title": loaded.manifest.title, "patches": [each.credit() for each in loaded.patches]}

@@ -111,9 +111,12 @@ class Planner:
 
     SHARES = (("single", 0.68), ("pair", 0.2), ("count", 0.12))
 
-    def __init__(self, vocabulary: Vocabulary, shares=SHARES):
+    GROUNDS = 0.3
+    """Part of the scenes on a ground of a named colour."""
+
+    def __init__(self, vocabulary: Vocabulary, shares: tuple[tuple[str, float], ...] = ()):
         self.vocabulary = vocabulary
-        self.shares = shares
+        self.shares = shares or self.SHARES
 
     def plans(self, count: int, generator: torch.Generator) -> list[Plan]:
         """Return `count` plans drawn with `generator`."""
@@ -150,7 +153,7 @@ class Planner:
     def _ground(self, colours: set[int], draw) -> int:
         """Return a palette colour for the ground not among `colours`, or -1 for any ground."""
         u, v = next(draw), next(draw)
-        if u > 0.3:
+        if u > self.GROUNDS:
             return -1
         free = [i for i in range(len(COLOURS)) if i not in colours]
         return free[int(v * len(free))]

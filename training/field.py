@@ -93,13 +93,16 @@ class Pass:
 def field(tower: Any, images: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
     """Return unit embeddings [N, D] and the gradients [N, 3, 64, 64] of their cosines to `text` [N, D].
 
-    Both can be learned from. The head's attention must not be fused (`unfuse`).
+    Both can be learned from. The head's attention must not be fused (`unfuse`), and is computed in float32 also
+    under autocast, which speeds up the convolutions.
     """
     look = Pass(tower.trunk, images)
-    maps = look.maps if look.maps.requires_grad else look.maps.requires_grad_()
-    embedding = F.normalize(tower.head(maps), dim=1)
-    (slope,) = torch.autograd.grad((embedding * text).sum(), maps, create_graph=True)
-    return embedding, look.slope(slope)
+    maps = look.maps.float()
+    maps = maps if maps.requires_grad else maps.requires_grad_()
+    with torch.autocast(images.device.type, enabled=False):
+        embedding = F.normalize(tower.head(maps), dim=1)
+        (slope,) = torch.autograd.grad((embedding * text).sum(), maps, create_graph=True)
+    return embedding, look.slope(slope).float()
 
 
 def unfuse(tower: Any) -> None:
@@ -120,14 +123,3 @@ def misalignment(gradient: Tensor, wanted: Tensor) -> Tensor:
         for scale in SCALES
     ]
     return torch.stack(figures).mean(0)
-
-
-def start(count: int, generator: torch.Generator, size: int = 64) -> Tensor:
-    """Return light canvases [count, 3, size, size] with soft noise, from which painting begins."""
-    light = 0.9 + 0.1 * torch.rand(count, 1, 1, 1, generator=generator)
-    strength = 0.3 * torch.rand(count, 1, 1, 1, generator=generator)
-    noise = torch.zeros(count, 3, size, size)
-    for cells in (4, 8, 16):
-        coarse = torch.randn(count, 3, cells, cells, generator=generator)
-        noise = noise + F.interpolate(coarse, size=(size, size), mode="bilinear", align_corners=False) / 1.7
-    return (light + strength * noise).clamp(0, 1)

@@ -10,7 +10,6 @@ network's `features` fp16 [S, 1280], `tokens` and `false_tokens` [S, 16], `name`
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 
 import torch
 import torch.nn.functional as F
@@ -33,14 +32,11 @@ class Maker:
         backbone,
         seed: str = "train",
         size: int = 4096,
-        shares=captions.Planner.SHARES,
-        styles: Collection[str] = (),
+        planner: captions.Planner | None = None,
     ):
         rows = json.loads(work.catalogue.read_text())
-        if set(styles) & {row["style"] for row in rows}:
-            rows = [row | {"use": row["use"] if row["style"] in styles else "none"} for row in rows]
-        self.vocabulary = captions.Vocabulary(rows)
-        self.planner = captions.Planner(self.vocabulary, shares)
+        self.planner = planner or captions.Planner(captions.Vocabulary(rows))
+        self.vocabulary = self.planner.vocabulary
         self.atlas = scenes.Atlas(load_file(work.icons)["icons"])
         self.backbone, self.seed, self.size = backbone, seed, size
 

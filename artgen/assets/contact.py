@@ -1,13 +1,15 @@
-"""Contact sheets: all patches of a set in one picture, to look at."""
+"""Contact sheets: all patches of a set, or some of every set, in one picture to look at."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from PIL import Image, ImageDraw
 
 from artgen.assets.sets import Patch
+from artgen.errors import UsageError
 
 _CHECK = ((200, 200, 200), (228, 228, 228))
 
@@ -37,6 +39,35 @@ def contact_sheet(
         if names:
             draw.text((left + 3, top + cell), patch.name[:18], fill="black")
     return sheet
+
+
+def overview(sets: Mapping[str, Sequence[Patch]], columns: int = 14, side: int = 48) -> Image.Image:
+    """Return an RGB picture with a row for each set: its name, then some of its patches.
+
+    Args:
+        sets: patches by the set's name.
+        columns: patches per row, taken evenly from the set.
+        side: longest side of each in pixels.
+    """
+    title, cell = 72, side + 8
+    sheet = Image.new("RGB", (title + columns * cell, len(sets) * cell), "white")
+    draw = ImageDraw.Draw(sheet)
+    for row, (name, patches) in enumerate(sets.items()):
+        shown = [patches[i * len(patches) // columns] for i in range(min(columns, len(patches)))]
+        draw.text((4, row * cell + cell // 2 - 6), name, fill="black")
+        sheet.paste(contact_sheet(shown, columns, side, names=False), (title, row * cell))
+    return sheet
+
+
+def save_sheet(sheet: Image.Image, path: Path) -> None:
+    """Write a contact sheet.
+
+    Raises:
+        UsageError: the file is neither a PNG nor a JPEG.
+    """
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise UsageError(f"{path}: a contact sheet is a .png or .jpg file")
+    sheet.save(path)
 
 
 def _chequer(draw: ImageDraw.ImageDraw, left: int, top: int, cell: int, step: int = 13) -> None:

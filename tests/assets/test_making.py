@@ -130,3 +130,13 @@ def test_list_and_show(tmp_path: Path):
     sheet = tmp_path / "sheet.png"
     shown = CliRunner().invoke(assets_app, ["show", "shapes", "--sheet", str(sheet)])
     assert "circle" in shown.output and Image.open(sheet).width > 500
+
+
+def test_list_with_a_sheet_shows_every_set(tmp_path: Path):
+    sheet = tmp_path / "sheet.png"
+    listed = CliRunner().invoke(assets_app, ["list", "--sheet", str(sheet)])
+    assert listed.exit_code == 0
+    sets = len(listed.output.strip().splitlines())
+    assert Image.open(sheet).size == (72 + 14 * 56, sets * 56)
+    refused = CliRunner().invoke(assets_app, ["list", "--sheet", str(tmp_path / "sheet.gif")])
+    assert refused.exit_code == 2 and ".png" in refused.output

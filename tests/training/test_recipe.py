@@ -60,12 +60,12 @@ def test_padding_makes_no_difference(trained: Path) -> None:
     assert torch.cosine_similarity(trimmed, paint_check.encode_texts(guide, texts)).min() > 0.999
 
 
-@pytest.mark.parametrize("kind", ["train", "later", "field"])
+@pytest.mark.parametrize("kind", ["train", "later", "easel"])
 def test_killed_training_ends_with_the_same_bits(trained: Path, tmp_path: Path, kind: str) -> None:
     for name in ("data", "teacher", "shards"):
         (tmp_path / name).symlink_to(trained / name)
     more = [] if kind == "train" else ["--from", str(trained / "doodle-latest")]
-    script = "refine" if kind == "field" else "student"
+    script = "refine" if kind == "easel" else "student"
     ours = tmp_path / "student" / f"{kind}.safetensors"
     step(script, tmp_path, "--smoke", "--steps", "4", *more)
     once = load_file(ours)

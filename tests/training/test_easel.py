@@ -1,0 +1,79 @@
+"""The scenes and canvases of the last round: one picture a word, in its place, on every kind of start."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("open_clip")
+
+from training import common, easel  # noqa: E402
+
+ROWS = [
+    {"name": name, "style": style, "use": "train", "group": 3}
+    for name, style in [
+        ("cat", "noto"),
+        ("cat", "fluent-emoji-flat"),
+        ("cat face", "noto"),
+        ("cat face", "fluent-emoji-flat"),
+        ("cat face", "fluent-emoji"),
+        ("evergreen tree", "noto"),
+        ("deciduous tree", "mdi"),
+        ("deciduous tree", "twemoji"),
+        ("deciduous tree", "noto"),
+        ("rocket", "mdi"),
+    ]
+]
+
+
+@pytest.fixture(scope="module")
+def words() -> easel.Words:
+    return easel.Words(ROWS)
+
+
+def test_a_word_means_one_name(words: easel.Words) -> None:
+    said = {}
+    for u in torch.linspace(0, 0.999, 200).tolist():
+        name = words.pick(u)
+        for v in (0.0, 0.3, 0.6, 0.99):
+            said.setdefault(words.say(name, v), set()).add(words.names[name])
+    assert said["cat"] == {"cat face"}
+    assert said["tree"] == {"deciduous tree"}
+    assert all(len(meant) == 1 for meant in said.values())
+    assert "rocket" not in said  # only a glyph shows it
+
+
+def test_a_name_has_the_drawings_of_one_family(words: easel.Words) -> None:
+    styles = {
+        name: {ROWS[i]["style"] for i in icons} for name, icons in zip(words.names, words.icons, strict=True)
+    }
+    assert styles["cat face"] == set(easel.FAMILY)
+    assert styles["deciduous tree"] == {"twemoji"}
+
+
+def test_scenes_stand_where_they_are_told(words: easel.Words) -> None:
+    plans = easel.Planner(words).plans(400, common.generator("easel"))
+    assert {plan.kind for plan in plans} == {"single", "pair", "count"}
+    for plan in plans:
+        assert all(thing.angle == 0 and not thing.flip for thing in plan.things)
+        if plan.kind == "pair" and " and " in plan.caption:
+            assert plan.things[0].x < plan.things[1].x
+    single = [plan.things[0].size for plan in plans if plan.kind == "single"]
+    assert min(single) > 0.6 and max(single) < 0.8
+
+
+def test_canvases_are_light_and_of_every_kind() -> None:
+    canvas = easel.canvases(40, common.generator("canvases"))
+    assert canvas.shape == (40, 3, 64, 64)
+    assert canvas.min() >= 0 and canvas.max() <= 1 and canvas.mean() > 0.7
+    coarse = torch.nn.functional.interpolate(canvas[:, :, ::2, ::2], size=(64, 64))
+    cells = sum(torch.equal(each, shown) for each, shown in zip(canvas, coarse, strict=True))
+    assert 5 <= cells <= 15  # a quarter shows cells of two pixels or more
+    assert torch.equal(canvas, easel.canvases(40, common.generator("canvases")))
+
+
+def test_strokes_lie_on_their_paper() -> None:
+    paper = torch.full((2, 3, 64, 64), 0.9)
+    drawn = easel.scribbled(paper, common.generator("strokes"))
+    left_free = (drawn == 0.9).all(1).float().mean((1, 2))
+    assert (left_free > 0.2).all() and (left_free < 0.99).all()
