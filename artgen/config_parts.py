@@ -16,20 +16,27 @@ class CutoutOptions(Options):
     """How the guide is shown the picture."""
 
     count: int = Field(16, ge=1, le=4096, description="views per region and step")
-    smallest: float = Field(0.8, gt=0.01, le=1, description="smallest crop, as part of the region's side")
+    smallest: float | None = Field(
+        None,
+        gt=0.01,
+        le=1,
+        description="smallest crop, as part of the region's side; default the guide's, 0.8",
+    )
     largest: float = Field(1.0, gt=0.01, le=1, description="largest crop, as part of the region's side")
-    perspective: float = Field(0.1, ge=0, le=0.9, description="strength of the random perspective")
+    perspective: float | None = Field(
+        None, ge=0, le=0.9, description="strength of the random perspective; default the guide's, 0.1"
+    )
     flip: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="part of the views that are mirrored; default 0.5, 0 if the words say left or right",
+        description="part of the views that are mirrored; default the guide's, 0.5; 0 if words say left or right",
     )
     noise: float = Field(0.05, ge=0, le=1, description="standard deviation of the noise added to views")
 
     @model_validator(mode="after")
     def _ordered(self) -> CutoutOptions:
-        if self.smallest > self.largest:
+        if self.smallest is not None and self.smallest > self.largest:
             raise ValueError("cutouts.smallest is larger than cutouts.largest; swap them")
         return self
 

@@ -1,16 +1,11 @@
-"""What the gradient is taught to draw, and the canvases it starts from.
+"""Scenes as a painter would set them up: how the things look that words call to mind.
 
-One picture a word: of several drawings of a thing the gradient would learn the mean, which shows nothing.
-So the scenes of the last round take one family of drawings, give every word to one name, and stand where a
-person would put them. The canvases are what painting really meets: light paper with soft noise, coarse
-cells of colour, scribbled strokes.
+One picture a word: of several drawings of a thing a text tower would learn the mean, which shows nothing.
+So these scenes take one family of drawings, give every word to one name, and stand where a person would
+put them, upright on calm grounds.
 """
 
 from __future__ import annotations
-
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from training import captions, names
 from training.captions import Plan
@@ -27,8 +22,7 @@ MEANT = {
     "boat": "sailboat",
     "camel": "two hump camel",
 }
-"""The name that a word stands for, where the rule of `owner` would choose a less plain drawing."""
-STROKES = 12
+"""The name that a word stands for, where the general rule would choose a less plain drawing."""
 
 
 class Words(captions.Vocabulary):
@@ -101,42 +95,3 @@ class Planner(captions.Planner):
             thing.angle, thing.flip = 0.0, False
         plan.calm, plan.may_flip = True, False
         return plan
-
-
-def canvases(count: int, generator: torch.Generator, size: int = 64) -> Tensor:
-    """Return canvases [count, 3, size, size] to paint on: half with soft noise, the rest with cells or strokes."""
-    light = 0.85 + 0.15 * torch.rand(count, 1, 1, 1, generator=generator)
-    strength = 0.3 * torch.rand(count, 1, 1, 1, generator=generator)
-    noise = torch.zeros(count, 3, size, size)
-    for cells in (4, 8, 16):
-        coarse = torch.randn(count, 3, cells, cells, generator=generator)
-        noise = noise + F.interpolate(coarse, size=(size, size), mode="bilinear", align_corners=False) / 1.7
-    paper = (light + strength * noise).clamp(0, 1)
-    first, second = count // 2, count * 3 // 4
-    paper[first:second] = celled(paper[first:second], generator)
-    paper[second:] = scribbled(light[second:].expand(-1, 3, size, size), generator)
-    return paper[torch.randperm(count, generator=generator)]
-
-
-def celled(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Show images [N, 3, H, W] as 8, 16 or 32 cells a side."""
-    cells = (8, 16, 32)[int(torch.randint(3, (1,), generator=generator))]
-    return F.interpolate(F.interpolate(images, size=(cells, cells), mode="area"), size=images.shape[-2:])
-
-
-def scribbled(paper: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw straight strokes with round ends over paper [N, 3, H, W]: colours, widths, opacities at random."""
-    count, _, height, width = paper.shape
-    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
-    pixel = torch.stack([x / width, y / height])[None]
-    out = paper.clone()
-    for _ in range(STROKES):
-        start = torch.rand(count, 2, generator=generator)[:, :, None, None]
-        way = 0.3 * torch.randn(count, 2, generator=generator)[:, :, None, None]
-        along = (((pixel - start) * way).sum(1) / way.square().sum(1)).clamp(0, 1)[:, None]
-        distance = (pixel - start - along * way).norm(dim=1, keepdim=True)
-        radius, opacity, used = torch.rand(3, count, 1, 1, 1, generator=generator)
-        cover = ((0.01 + 0.1 * radius.square() - distance) * width + 0.5).clamp(0, 1)
-        cover = cover * (0.3 + 0.7 * opacity) * (used < 0.7)
-        out = torch.lerp(out, torch.rand(count, 3, 1, 1, generator=generator).expand_as(out), cover)
-    return out

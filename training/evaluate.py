@@ -1,6 +1,6 @@
 """Measure an exported guide on the test styles, and print the table of the model card.
 
-    python -m training.evaluate --work DIR [--guide DIR/doodle-latest]
+    python -m training.evaluate --work DIR [--guide DIR/doodle-look]
 
 The test styles (OpenMoji; EmojiOne v1 apart) are never trained on. Writes `figures.json` beside the log.
 """
@@ -230,7 +230,7 @@ def main() -> None:
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
     work = common.Work(options.work)
-    directory = options.guide or work.root / "doodle-latest"
+    directory = options.guide or work.root / "doodle-look"
     rows, icons = json.loads(work.catalogue.read_text()), load_file(work.icons)["icons"]
     guide = paint_check.load(directory)
     size = 8 if options.smoke else 600

@@ -2,13 +2,15 @@
 
     python -m training.export --work DIR --to artgen/guides/doodle
 
-The directory holds `open_clip_config.json`, `open_clip_model.safetensors` (fp16) and `names.json`.
+The directory holds `open_clip_config.json`, `open_clip_model.safetensors` (fp16),
+`names.json` and `views.json`.
 """
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,15 +20,26 @@ from training import common, model
 WEIGHTS = "open_clip_model.safetensors"
 
 
-def from_average(work: common.Work, average: dict[str, Tensor], words: Tensor, vocabulary, step: int) -> Path:
-    """Write `doodle-latest/` from a training's averaged weights and its table of words; the old one goes."""
+def from_average(
+    work: common.Work,
+    average: dict[str, Tensor],
+    words: Tensor,
+    vocabulary,
+    step: int,
+    *,
+    config: dict[str, Any] = model.CONFIG,
+    views: dict[str, float] | None = None,
+    name: str = "doodle-latest",
+) -> Path:
+    """Write the directory `name` from a training's averaged weights and its table of words; the old one goes."""
     state = average | {"token_embedding.weight": words}
-    target = work.root / "doodle-latest"
+    target = work.root / name
     partial = work.folder("doodle-partial")
     half = {key: value.detach().half().contiguous().clone() for key, value in state.items()}
     common.save_tensors(half, partial / WEIGHTS, {"step": step})
-    common.save_json(model.CONFIG, partial / "open_clip_config.json")
+    common.save_json(config, partial / "open_clip_config.json")
     common.save_json(spoken_names(vocabulary), partial / "names.json")
+    common.save_json(views or {}, partial / "views.json")
     old = work.root / "doodle-old"
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
@@ -45,9 +58,9 @@ def main() -> None:
     arguments = common.parser(__doc__)
     arguments.add_argument("--to", type=Path, required=True)
     options = arguments.parse_args()
-    source = options.work / "doodle-latest"
+    source = options.work / "doodle-look"
     options.to.mkdir(parents=True, exist_ok=True)
-    for name in ("open_clip_config.json", WEIGHTS, "names.json"):
+    for name in ("open_clip_config.json", WEIGHTS, "names.json", "views.json"):
         shutil.copyfile(source / name, options.to / name)
         common.log(
             f"{name} {(options.to / name).stat().st_size / 1e6:.1f} MB {common.sha256(options.to / name)}"

@@ -9,13 +9,13 @@ import open_clip
 import torch
 from torch import Tensor
 
-import artgen.guides.towers  # noqa: F401  (registers the image tower with timm)
+from artgen.guides.towers import MEANING  # importing it registers the image towers with timm
 from training import common
 
 CONTEXT = 16
 CONFIG: dict[str, Any] = {
     "model_cfg": {
-        "embed_dim": 256,
+        "embed_dim": MEANING,
         "vision_cfg": {
             "timm_model_name": "doodle_resnet",
             "timm_model_pretrained": False,
@@ -30,9 +30,34 @@ CONFIG: dict[str, Any] = {
 _TOKENIZER = None
 
 
-def build(generator: torch.Generator) -> open_clip.CLIP:
+def meaning_only(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of a guide of meaning alone (`CONFIG`) out of those of any exported guide."""
+    if "visual.trunk.share" not in state:
+        return state
+    moved = {"visual.trunk.body.": "visual.trunk.", "visual.trunk.pool.": "visual.head.pool."}
+    kept: dict[str, Tensor] = {}
+    for key, value in state.items():
+        old = next((old for old in moved if key.startswith(old)), None)
+        if old is not None:
+            kept[moved[old] + key.removeprefix(old)] = value
+        elif not key.startswith("visual."):
+            kept[key] = value
+    share = state["visual.trunk.share"].float()
+    kept["text_projection"] = kept["text_projection"][:, :MEANING].float() / (1 - share).sqrt()
+    return kept
+
+
+def looking(axes: int) -> dict[str, Any]:
+    """Return the configuration of the guide with a look on so many axes beside its meaning."""
+    config = copy.deepcopy(CONFIG)
+    config["model_cfg"]["embed_dim"] += axes
+    config["model_cfg"]["vision_cfg"] |= {"timm_model_name": "doodle_tower", "timm_pool": "avg"}
+    return config
+
+
+def build(generator: torch.Generator, config: dict[str, Any] = CONFIG) -> open_clip.CLIP:
     """Return a new model whose weights follow from `generator` alone."""
-    settings = copy.deepcopy(CONFIG["model_cfg"])
+    settings = copy.deepcopy(config["model_cfg"])
     state = torch.get_rng_state()
     torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
     model = open_clip.CLIP(**settings)
@@ -49,7 +74,12 @@ def tokens(captions: list[str]) -> Tensor:
 
 
 def encode_tokens(clip: open_clip.CLIP, tokens: Tensor, short: int = 8) -> Tensor:
-    """Return unit text embeddings [N, D], as `encode_text` would, without computing the padding.
+    """Return unit text embeddings [N, D], as `encode_text` would, without computing the padding."""
+    return torch.nn.functional.normalize(text_vectors(clip, tokens, short), dim=1)
+
+
+def text_vectors(clip: open_clip.CLIP, tokens: Tensor, short: int = 8) -> Tensor:
+    """Return what `encode_tokens` brings to unit length, [N, D].
 
     Captions of at most `short` tokens go through together, the longer ones apart.
     """
@@ -58,7 +88,7 @@ def encode_tokens(clip: open_clip.CLIP, tokens: Tensor, short: int = 8) -> Tenso
     for rows in ((length <= short).nonzero()[:, 0], (length > short).nonzero()[:, 0]):
         if len(rows):
             out = out.index_copy(0, rows, _encode(clip, tokens[rows, : int(length[rows].max())]))
-    return torch.nn.functional.normalize(out, dim=1)
+    return out
 
 
 def _encode(clip: open_clip.CLIP, tokens: Tensor) -> Tensor:

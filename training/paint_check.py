@@ -1,6 +1,6 @@
 """Paint prompts with an exported guide and plain torch, to see whether its gradients draw.
 
-    python -m training.paint_check --work DIR --guide DIR/doodle-latest
+    python -m training.paint_check --work DIR --guide DIR/doodle-look
 
 Writes one contact sheet, `paint/<stamp>.png`: a row of pictures a prompt, in the order of PROMPTS.
 """

@@ -1,6 +1,6 @@
 """Paint the hundred prompts with default settings, and let the judge find them: the record of a guide.
 
-    python -m training.record --work DIR --limit 20 [--renderer pixel] [--guide DIR/doodle-latest]
+    python -m training.record --work DIR --limit 20 [--renderer pixel] [--guide DIR/doodle-look]
 
 Paints with artgen itself into `record/<renderer>-<guide's hash>-<seed>/`, one run a prompt; what is painted
 is kept, and a run that was stopped goes on. Writes `figures.json` and the contact sheet `sheet.png` there,

@@ -77,17 +77,18 @@ def step(name: str, work: common.Work, *more: str) -> None:
 
 
 def main() -> None:
-    """Run icons, teacher, student, export, evaluation, painting, judge and record."""
+    """Run icons, teacher, student, look, export, evaluation, painting, judge and record."""
     work = common.Work(common.parser(__doc__).parse_args().work)
     make_icons(work)
     step("shards", work, "--count", "2")
     step("teacher", work, "--head-steps", "20", "--text-steps", "5")
     step("student", work, "--steps", "4")
+    step("look", work, "--steps", "4", "--from", str(work.root / "doodle-latest"))
     step("evaluate", work)
-    step("paint_check", work, "--guide", str(work.root / "doodle-latest"))
+    step("paint_check", work, "--guide", str(work.root / "doodle-look"))
     listed = ("--prompts", make_prompts(work))
     step("judge", work, "--scenes", "128", "--steps", "20", *listed)
-    step("record", work, "--guide", str(work.root / "doodle-latest"), *listed)
+    step("record", work, "--guide", str(work.root / "doodle-look"), *listed)
 
 
 if __name__ == "__main__":

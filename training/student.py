@@ -81,7 +81,7 @@ class Student:
         self.clip = model.build(common.generator("student")).train()
         teacher.start_text(self.clip, work)
         first = start / export.WEIGHTS if start else work.folder("teacher") / "text.safetensors"
-        self.clip.load_state_dict(load_file(first), strict=start is not None)
+        self.clip.load_state_dict(model.meaning_only(load_file(first)), strict=start is not None)
         self.clip.visual.to(memory_format=torch.channels_last)
         self.towers = [self.clip.visual, halves.twin(self.clip.visual)]
         self.guess = guess_layer(self.clip.visual.trunk.num_features)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,15 +10,15 @@ from pathlib import Path
 
 import torch
 
-from artgen.config import CutoutOptions, RunConfig, options_from
+from artgen.config import RunConfig, options_from
 from artgen.engine.ground import is_picture, make_ground
 from artgen.engine.inputs import fingerprints
 from artgen.engine.loop import Stage
 from artgen.engine.memory import check_canvas, check_export
 from artgen.engine.start import start_from_run
 from artgen.errors import UsageError
-from artgen.guides.base import Guide, load_guide, parse_guide
-from artgen.guides.cutouts import DEFAULT_FLIP
+from artgen.guides.base import Guide, Variation, load_guide, parse_guide
+from artgen.guides.cutouts import settled
 from artgen.guides.goals import make_goals
 from artgen.guides.objective import Judge, Objective
 from artgen.guides.precision import choose_precision
@@ -106,7 +107,7 @@ def make_workshop(
     objective = Objective(
         judges,
         regions,
-        _settled_cutouts(config, terms),
+        settled(config.cutouts, _variation(loaded, terms)),
         config.distance,
         contrast,
         weighted,
@@ -186,12 +187,11 @@ def natural_aspect(config: RunConfig) -> float | None:
     return None
 
 
-def _settled_cutouts(config: RunConfig, terms: Sequence[Term]) -> CutoutOptions:
-    """Return the cutouts, not mirrored by default if the words tell left from right."""
-    if config.cutouts.flip is not None:
-        return config.cutouts
+def _variation(loaded: Sequence[Guide], terms: Sequence[Term]) -> Variation:
+    """Return how views vary to suit all guides, not mirrored if the words tell left from right."""
     sided = any(re.search(r"\b(left|right)\b", term.content, re.IGNORECASE) for term in terms)
-    return config.cutouts.model_copy(update={"flip": 0.0 if sided else DEFAULT_FLIP})
+    liked = [guide.variation for guide in loaded] or [Variation()]
+    return functools.reduce(Variation.narrowed, liked, Variation(0, 0.9, 0) if sided else liked[0])
 
 
 def _default_losses(config: RunConfig) -> dict[str, float]:

@@ -19,6 +19,34 @@ from artgen.types import Embeddings, Size
 Pictures = Float[Tensor, "items 3 height width"]
 
 
+@dataclass(frozen=True)
+class Variation:
+    """How much the views of a picture may vary; the names are those of the configuration's `cutouts`.
+
+    Args:
+        smallest: smallest crop, as part of the region's side.
+        perspective: strength of the random perspective.
+        flip: part of the views that are mirrored.
+    """
+
+    smallest: float = 0.8
+    perspective: float = 0.1
+    flip: float = 0.5
+
+    def narrowed(self, other: Variation) -> Variation:
+        """Return what suits both.
+
+        Example:
+            >>> Variation().narrowed(Variation(smallest=0.9, perspective=0.2, flip=0))
+            Variation(smallest=0.9, perspective=0.1, flip=0)
+        """
+        return Variation(
+            max(self.smallest, other.smallest),
+            min(self.perspective, other.perspective),
+            min(self.flip, other.flip),
+        )
+
+
 class Guide(abc.ABC):
     """A CLIP-like model with an image tower and a text tower.
 
@@ -27,6 +55,7 @@ class Guide(abc.ABC):
         image_size: the picture size its image tower takes.
         logit_scale: factor from cosine to logit.
         names: its own list of distractors, may be empty.
+        variation: how much the views it is shown may vary, where the user does not say.
         digest: SHA-256 of its weights, hexadecimal.
         precision: number format of the image tower, stored with a run and reused.
     """
@@ -37,6 +66,7 @@ class Guide(abc.ABC):
     image_size: Size
     logit_scale: float
     names: tuple[str, ...] = ()
+    variation: Variation = Variation()
     digest: str = ""
     precision: torch.dtype = torch.float32
 

@@ -18,17 +18,24 @@ from torch import Tensor
 from torch.nn import functional
 
 from artgen.config import CutoutOptions
+from artgen.guides.base import Variation
 from artgen.types import WHOLE, Image, Region, Size
 
 WIDEST_CROP = 4 / 3
 """Largest ratio of a crop's sides; the guide's own picture is (nearly) square."""
-DEFAULT_FLIP = 0.5
-"""Part of the views that are mirrored when nothing speaks against it."""
 
 Homographies = Float[Tensor, "population views 3 3"]
 """From a view's unit square to fractions of the canvas, x before y."""
 
 _DRAWS = 12
+
+
+def settled(options: CutoutOptions, variation: Variation) -> CutoutOptions:
+    """Return the options with what they leave open taken from `variation`."""
+    given = {name: getattr(options, name) for name in vars(variation) if getattr(options, name) is not None}
+    values = {**vars(variation), **given}
+    values["smallest"] = min(values["smallest"], options.largest)
+    return options.model_copy(update=values)
 
 
 def draw_homographies(
@@ -41,7 +48,7 @@ def draw_homographies(
     """Draw `options.count` views for each region and candidate.
 
     Args:
-        options: crop sizes, perspective and flip.
+        options: crop sizes, perspective and flip; what they leave open varies as any guide likes it.
         regions: R rectangles; every view stays within its own.
         canvas: size of the picture, for the aspect ratio of the crops.
         generators: one per candidate, so that a candidate's views do not depend on
@@ -52,6 +59,7 @@ def draw_homographies(
     Returns:
         [P, R * V, 3, 3], region by region.
     """
+    options = settled(options, Variation())
     views = len(regions) * options.count
     draws = torch.stack([torch.rand(views, _DRAWS, generator=generator) for generator in generators])
     bounds = torch.tensor([list(region) for region in regions]).repeat_interleave(options.count, dim=0)
@@ -78,8 +86,7 @@ def _corners(options: CutoutOptions, bounds: Tensor, canvas: Size, draws: Tensor
     unit = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
     unit = unit + inward * (1 - 2 * unit)
     mirrored = unit[..., [1, 0, 3, 2], :]
-    flip = DEFAULT_FLIP if options.flip is None else options.flip
-    unit = torch.where((draws[..., 11] < flip)[..., None, None], mirrored, unit)
+    unit = torch.where((draws[..., 11] < options.flip)[..., None, None], mirrored, unit)
     return start[..., None, :] + crop[..., None, :] * unit
 
 

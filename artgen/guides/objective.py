@@ -93,7 +93,7 @@ class Objective:
     ) -> None:
         self._judges = judges
         self._regions = regions
-        self._cutouts = cutouts
+        self.cutouts = cutouts
         self._distance = DISTANCES[distance]
         self._contrast = contrast
         self._losses = losses
@@ -128,7 +128,7 @@ class Objective:
 
     def _prompt_figures(self, leaf: Image, generators: Sequence[torch.Generator]):
         canvas = Size(*leaf.shape[-2:])
-        homographies = draw_homographies(self._cutouts, self._regions, canvas, generators, self._wrap)
+        homographies = draw_homographies(self.cutouts, self._regions, canvas, generators, self._wrap)
         for judge in self._judges:
             noise = self._noise(judge.guide.image_size, homographies.shape[1], generators)
             for start in range(0, homographies.shape[1], self.views_per_pass):
@@ -141,18 +141,18 @@ class Objective:
                 yield figure, judge.weight, f"prompt {judge.guide.name}"
 
     def _noise(self, side: Size, views: int, generators: Sequence[torch.Generator]) -> Tensor | None:
-        if not self._cutouts.noise:
+        if not self.cutouts.noise:
             return None
         return (
             torch.stack([torch.randn(views, 3, *side, generator=each) for each in generators])
-            * self._cutouts.noise
+            * self.cutouts.noise
         )
 
     def _goals_figure(
         self, judge: Judge, embedded: Float[Tensor, "population views features"], start: int
     ) -> Tensor:
         """Return the [P] weighted sum over the goals, for views `start` and on."""
-        count = self._cutouts.count
+        count = self.cutouts.count
         region = torch.arange(start, start + embedded.shape[1], device=embedded.device) // count
         figure = embedded.new_zeros(len(embedded))
         for goal in judge.goals:

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from artgen.errors import InputError, UsageError, did_you_mean
-from artgen.guides.base import Guide, GuideSpec, Pictures
+from artgen.guides.base import Guide, GuideSpec, Pictures, Variation
 from artgen.guides.download import ensure_downloaded
 from artgen.guides.flat_products import flatten_products_
 from artgen.types import Embeddings, Size
@@ -36,7 +36,6 @@ class OpenClipGuide(Guide):
         name: shown to the user.
         model: an open_clip model in evaluation mode.
         tokenizer: maps texts to token indices.
-        names: distractors.
         digest: SHA-256 of the weights.
         device: where the model runs.
     """
@@ -46,12 +45,10 @@ class OpenClipGuide(Guide):
         name: str,
         model: Any,
         tokenizer: Any,
-        names: tuple[str, ...],
         digest: str,
         device: torch.device,
     ) -> None:
         self.name = name
-        self.names = names
         self.digest = digest
         self.device = device
         self._model = model.eval().requires_grad_(False).to(device)
@@ -116,8 +113,10 @@ class OpenClipGuide(Guide):
         return normalised.to(self.precision, memory_format=torch.channels_last)
 
 
-def load_directory(name: str, directory: Path, device: torch.device, names: tuple[str, ...] = ()) -> Guide:
+def load_directory(name: str, directory: Path, device: torch.device) -> Guide:
     """Load an open_clip directory (open_clip_config.json and its safetensors).
+
+    `names.json` in it lists the guide's distractors, `views.json` tells how its views vary; both may be missing.
 
     Raises:
         InputError: the directory holds no usable model.
@@ -125,21 +124,35 @@ def load_directory(name: str, directory: Path, device: torch.device, names: tupl
     weights = sorted(directory.glob("*.safetensors"))
     if not (directory / "open_clip_config.json").is_file() or not weights:
         raise InputError(f"{directory}: needs open_clip_config.json and open_clip_model.safetensors")
-    return _create(name, f"local-dir:{directory}", None, weights[0], names, device)
+    guide = _create(name, f"local-dir:{directory}", None, weights[0], device)
+    guide.names, guide.variation = _listed_names(directory), _liked_variation(directory)
+    return guide
 
 
-def listed_names(directory: Path) -> tuple[str, ...]:
+def _listed_names(directory: Path) -> tuple[str, ...]:
     """Return the names a guide's directory lists in `names.json` as its distractors, none without that file."""
-    path = directory / "names.json"
-    if not path.is_file():
-        return ()
+    names = _read_json(directory / "names.json", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{directory / 'names.json'}: expected a list of names")
+    return tuple(names)
+
+
+def _liked_variation(directory: Path) -> Variation:
+    """Return the `Variation` that a guide's directory tells in `views.json`, the usual one without that file."""
+    told = _read_json(directory / "views.json", {})
+    known = vars(Variation())
+    if not isinstance(told, dict) or not all(
+        key in known and isinstance(value, (int, float)) and 0 <= value <= 1 for key, value in told.items()
+    ):
+        raise InputError(f"{directory / 'views.json'}: expected numbers from 0 to 1 for {', '.join(known)}")
+    return Variation(**{key: float(value) for key, value in told.items()})
+
+
+def _read_json(path: Path, missing: Any) -> Any:
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else missing
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error})") from None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InputError(f"{path}: expected a list of names")
-    return tuple(names)
 
 
 def load_openclip(spec: GuideSpec, device: torch.device) -> Guide:
@@ -150,7 +163,7 @@ def load_openclip(spec: GuideSpec, device: torch.device) -> Guide:
         InputError: weights that cannot be had or do not fit.
     """
     if spec.name == "local-dir" and spec.file:
-        return load_directory(spec.label, Path(spec.file), device, listed_names(Path(spec.file)))
+        return load_directory(spec.label, Path(spec.file), device)
     import open_clip
 
     known = open_clip.list_models()
@@ -163,7 +176,7 @@ def load_openclip(spec: GuideSpec, device: torch.device) -> Guide:
         return _load_file(spec, Path(spec.file), device)
     tag = spec.tag or _default_tag(spec.name)
     weights = ensure_downloaded(spec.name, tag)
-    return _create(f"{spec.name}:{tag}", spec.name, tag, weights, (), device)
+    return _create(f"{spec.name}:{tag}", spec.name, tag, weights, device)
 
 
 def _load_file(spec: GuideSpec, file: Path, device: torch.device) -> Guide:
@@ -174,7 +187,7 @@ def _load_file(spec: GuideSpec, file: Path, device: torch.device) -> Guide:
         )
     if not file.is_file():
         raise InputError(f"{file}: no such weights file; check the path after '='")
-    return _create(spec.label, spec.name, str(file), file, (), device)
+    return _create(spec.label, spec.name, str(file), file, device)
 
 
 def _default_tag(name: str) -> str:
@@ -191,7 +204,6 @@ def _create(
     model_name: str,
     pretrained: str | None,
     weights: Path,
-    names: tuple[str, ...],
     device: torch.device,
 ) -> Guide:
     import open_clip
@@ -215,7 +227,7 @@ def _create(
         raise InputError(
             f"{weights}: not weights of {name!r} ({reason}); check the file and the model name"
         ) from error
-    return OpenClipGuide(name, model, tokenizer, names, _sha256(weights), device)
+    return OpenClipGuide(name, model, tokenizer, _sha256(weights), device)
 
 
 def _wants_quick_gelu(model_name: str, pretrained: str | None) -> bool:

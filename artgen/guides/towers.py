@@ -1,19 +1,27 @@
-"""The image tower of the bundled guide: a small plain ResNet, registered with timm.
+"""The image tower of the bundled guide, registered with timm: what a picture means, and how it looks.
 
-Dense 3x3 convolutions only: in bfloat16 and channels_last they are the fastest thing a CPU can do.
-Importing this module makes `timm.create_model("doodle_resnet")` work, which open_clip calls.
+The meaning comes from a small plain ResNet: dense 3x3 convolutions only, in bfloat16 and channels_last the
+fastest thing a CPU can do. The look is the picture itself on the principal axes of drawings, so that its
+gradient leads straight to the drawing the words call to mind.
+Importing this module makes `timm.create_model("doodle_tower")` work, which open_clip calls.
 """
 
 from __future__ import annotations
 
 import torch
+from timm.layers import AttentionPool2d
 from timm.models import register_model
 from timm.models._features import feature_take_indices
 from torch import Tensor, nn
+from torch.nn import functional
 
 WIDTHS = (64, 160, 320)
 DEPTHS = (2, 2, 2)
 STRIDES = (1, 2, 2)
+MEANING = 256
+"""Length of the part of the embedding that says what is shown."""
+GLANCE = 32
+"""Side of the small picture that the look is taken from, in pixels."""
 
 
 class Block(nn.Module):
@@ -112,3 +120,58 @@ def doodle_resnet(pretrained: bool = False, **kwargs) -> DoodleResNet:
     """Build the tower; timm and open_clip call this by its name."""
     kwargs = {key: value for key, value in kwargs.items() if key in ("num_classes", "global_pool")}
     return DoodleResNet(**kwargs)
+
+
+class Look(nn.Module):
+    """A picture's coordinates on the principal axes of drawings ("eigenpictures", Sirovich and Kirby 1987).
+
+    Args:
+        axes: how many.
+    """
+
+    def __init__(self, axes: int):
+        super().__init__()
+        self.axes = nn.Linear(3 * GLANCE**2, axes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map pictures [N, 3, 64, 64] in -1..1 to coordinates [N, axes]."""
+        return self.axes(functional.avg_pool2d(image, image.shape[-1] // GLANCE).flatten(1))
+
+
+class DoodleTower(nn.Module):
+    """Meaning and look side by side; each is of unit length, weighted so that their cosines average.
+
+    Shapes: [N, 3, 64, 64] in -1..1 -> [N, num_classes], of which the first 256 are the meaning.
+
+    Attributes:
+        share: the look's part of the cosine, in [0, 1].
+    """
+
+    share: Tensor
+
+    def __init__(self, num_classes: int = 2 * MEANING, global_pool: str = "avg"):
+        super().__init__()
+        self.default_cfg = {"input_size": (3, 64, 64), "num_classes": num_classes}
+        self.num_features = num_classes
+        self.body = DoodleResNet(global_pool="")
+        self.pool = AttentionPool2d(WIDTHS[-1], feat_size=(4, 4), out_features=MEANING)
+        self.look = Look(num_classes - MEANING)
+        self.register_buffer("share", torch.tensor(0.5))
+
+    def forward_intermediates(self, x: Tensor, *arguments, **options) -> list[Tensor] | tuple:
+        """Return the maps of the ResNet; see `DoodleResNet.forward_intermediates`."""
+        return self.body.forward_intermediates(x, *arguments, **options)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the unit-length embeddings, in float32."""
+        meaning = functional.normalize(self.pool(self.body(image)).float(), dim=1)
+        look = functional.normalize(self.look(image).float(), dim=1)
+        share = self.share.float()
+        return torch.cat([(1 - share).sqrt() * meaning, share.sqrt() * look], dim=1)
+
+
+@register_model
+def doodle_tower(pretrained: bool = False, **kwargs) -> DoodleTower:
+    """Build the tower of meaning and look; timm and open_clip call this by its name."""
+    kwargs = {key: value for key, value in kwargs.items() if key in ("num_classes", "global_pool")}
+    return DoodleTower(**kwargs)

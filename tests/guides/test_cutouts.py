@@ -6,7 +6,8 @@ from kornia.geometry.transform import warp_perspective
 from torch.nn import functional
 
 from artgen.config import CutoutOptions
-from artgen.guides.cutouts import draw_homographies, sample_views
+from artgen.guides.base import Variation
+from artgen.guides.cutouts import draw_homographies, sample_views, settled
 from artgen.types import WHOLE, Region, Size
 
 
@@ -106,3 +107,16 @@ def test_wide_pictures_are_not_squeezed():
     width = homographies[0, :, 0, 0].abs() * 256
     height = homographies[0, :, 1, 1] * 64
     assert ((width / height) < 1.34).all()
+
+
+def test_what_is_given_beats_what_the_guide_likes():
+    liked = Variation(smallest=0.9, perspective=0.02, flip=0.0)
+    options = settled(CutoutOptions(perspective=0.3, count=5), liked)
+    assert (options.smallest, options.perspective, options.flip, options.count) == (0.9, 0.3, 0, 5)
+    assert settled(CutoutOptions(largest=0.7), liked).smallest == 0.7
+
+
+def test_unsettled_options_vary_as_any_guide_likes_it():
+    open_, told = CutoutOptions(count=8), CutoutOptions(count=8, smallest=0.8, perspective=0.1, flip=0.5)
+    drawn = [draw_homographies(each, [WHOLE], Size(32, 32), streams()) for each in (open_, told)]
+    assert torch.equal(*drawn)

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from artgen.config import RunConfig
 from artgen.engine.run import paint
+from artgen.engine.setup import make_workshop
 from artgen.errors import InputError, UsageError
 from artgen.guides import load_guide
 from artgen.guides.base import parse_guide
@@ -193,3 +194,18 @@ def test_several_guides_vote(tiny_guide: str, tmp_path: Path):
     assert line["losses"][0] == pytest.approx(0.25 * first + second, rel=1e-5)
     report = json.loads((result.folder / "run.json").read_text())
     assert [len(guide["sha256"]) for guide in report["guides"]] == [64, 64]
+
+
+def test_a_directory_tells_how_its_views_vary(tmp_path: Path):
+    other = write_random_model(tmp_path / "other", TINY_MODEL)
+    particular = write_random_model(tmp_path / "particular", TINY_MODEL)
+    (particular / "views.json").write_text('{"smallest": 0.9, "flip": 0}')
+    guide = load_guide(f"local-dir={particular}")
+    assert (guide.variation.smallest, guide.variation.perspective, guide.variation.flip) == (0.9, 0.1, 0)
+    values = {"prompts": "a cat", "guides": [f"local-dir={path}" for path in (other, particular)]}
+    objective = make_workshop(RunConfig.make(values)).stage.objective
+    assert (objective.cutouts.smallest, objective.cutouts.flip) == (0.9, 0)
+    for text in ('{"zoom": 1}', '{"flip": "no"}', '{"flip": 2}', "[]", "{"):
+        (particular / "views.json").write_text(text)
+        with pytest.raises(InputError, match=r"views\.json"):
+            load_guide(f"local-dir={particular}")

@@ -1,4 +1,4 @@
-"""The scenes and canvases of the last round: one picture a word, in its place, on every kind of start."""
+"""The scenes that looks are learned from: one picture a word, in its place."""
 
 from __future__ import annotations
 
@@ -60,20 +60,3 @@ def test_scenes_stand_where_they_are_told(words: easel.Words) -> None:
             assert plan.things[0].x < plan.things[1].x
     single = [plan.things[0].size for plan in plans if plan.kind == "single"]
     assert min(single) > 0.6 and max(single) < 0.8
-
-
-def test_canvases_are_light_and_of_every_kind() -> None:
-    canvas = easel.canvases(40, common.generator("canvases"))
-    assert canvas.shape == (40, 3, 64, 64)
-    assert canvas.min() >= 0 and canvas.max() <= 1 and canvas.mean() > 0.7
-    coarse = torch.nn.functional.interpolate(canvas[:, :, ::2, ::2], size=(64, 64))
-    cells = sum(torch.equal(each, shown) for each, shown in zip(canvas, coarse, strict=True))
-    assert 5 <= cells <= 15  # a quarter shows cells of two pixels or more
-    assert torch.equal(canvas, easel.canvases(40, common.generator("canvases")))
-
-
-def test_strokes_lie_on_their_paper() -> None:
-    paper = torch.full((2, 3, 64, 64), 0.9)
-    drawn = easel.scribbled(paper, common.generator("strokes"))
-    left_free = (drawn == 0.9).all(1).float().mean((1, 2))
-    assert (left_free > 0.2).all() and (left_free < 0.99).all()
