@@ -1,1 +1,1 @@
-"""Timings and evaluations; each prints one JSON object with the versions it ran on."""
+"""Timings, memory and evaluations, each printed beside its goal; the same as JSON with the versions it ran on."""

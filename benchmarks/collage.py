@@ -1,150 +1,123 @@
 """Time and memory of the collage renderer against CLIP-CLOP's dense form, in one run.
 
-    python -m benchmarks.collage [--out FILE] [--threads 2] [--repeats 7]
+    python -m benchmarks.collage [--rounds 7]
 
 The scene is fixed (`tests/reference/collage_scene.py`): 100 patches of 30 to 90 px, magnified 1
 to 2 times, turned by any angle, population 2, 224 x 224. The dense form resamples every
-patch twice on the whole canvas, as CLIP-CLOP's own program does. Times are medians of
-forward + backward; memory is the growth of the peak in a process of its own. On a busy
-machine look at the ratios, and at CPU seconds.
+patch twice on the whole canvas, as CLIP-CLOP's own program does. Both are run in turn, forward
+and backward; times are medians, the ratio is the median of the ratios within a round. Memory is
+the growth of the peak in a process of its own. The pictures are compared where the two
+definitions agree: patches moved by whole pixels, so that the second resampling does not blur.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
+import statistics
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from artgen.renderers.collage import Collage
 from artgen.types import Size
-from tests.reference import collage as reference
+from benchmarks.common import Results, alternate, median_ratio, parser
+from benchmarks.processes import growth, growth_printed_by
 from tests.reference import collage_scene as scenes
 
-SIDE = 224
+Render = Callable[[Collage, Size], Tensor]
 
 
-def ours(renderer: Collage) -> Tensor:
-    """Render by the renderer."""
-    return renderer(Size(SIDE, SIDE))
+def ours(renderer: Collage, size: Size) -> Tensor:
+    """Render [P, 4, H, W] by the renderer."""
+    return renderer(size)
 
 
-def dense(renderer: Collage) -> Tensor:
-    """Render as CLIP-CLOP does: canvases of patches, two successive resamplings, one blend."""
-    population, count = renderer.patch.shape
-    textures, matrix, centre = scenes.pixel_maps(renderer, (SIDE, SIDE))
-    canvases = torch.zeros(population * count, 4, SIDE, SIDE)
-    for canvas, texture in zip(canvases, textures, strict=True):
-        height, width = texture.shape[1:]
-        top, left = (SIDE - height) // 2, (SIDE - width) // 2
-        canvas[:, top : top + height, left : left + width] = texture
-    moved = reference.two_passes(canvases, matrix, centre - SIDE / 2).unflatten(0, (population, count))
-    opaque = torch.ones_like(renderer.colour[..., :1])
-    coloured = moved * torch.cat([renderer.colour, opaque], -1)[..., None, None]
-    return reference.blend(renderer.options.blending, coloured, renderer.order)
+FORMS: dict[str, Render] = {"ours": ours, "dense": scenes.two_passes}
 
 
-def timed(render: Callable[[Collage], Tensor], renderer: Collage, repeats: int) -> dict[str, float]:
-    """Return median seconds of forward, backward and both, by the clock and of CPU."""
-    weights = torch.randn(len(renderer.patch), 4, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
-    rows = []
-    for _ in range(repeats + 1):
+def forward_and_backward(render: Render, renderer: Collage) -> Callable[[], None]:
+    """Return one rendering with the gradient of a random weighting of its pixels."""
+    generator = torch.Generator().manual_seed(1)
+    weights = torch.randn(len(renderer.patch), 4, *renderer.canvas, generator=generator)
+
+    def run() -> None:
         renderer.zero_grad()
-        start, cpu = time.perf_counter(), time.process_time()
-        canvas = render(renderer)
-        middle = time.perf_counter()
-        (canvas * weights).sum().backward()
-        end = time.perf_counter()
-        rows.append([middle - start, end - middle, end - start, time.process_time() - cpu])
-    medians = torch.tensor(rows[1:]).median(0).values.tolist()
-    return dict(zip(("forward", "backward", "both", "cpu"), medians, strict=True))
+        (render(renderer, renderer.canvas) * weights).sum().backward()
+
+    return run
 
 
-def peak_growth(form: str, mode: str) -> float:
-    """Return by how many MB one forward + backward raises the peak, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.collage", "--memory-of", form, "--mode", mode]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
-
-
-def memory_of(form: str, mode: str) -> float:
-    """Measure in this process."""
-    renderer = scenes.scene(mode)
+def measure_growth(form: str, mode: str, count: int, side: int) -> float:
+    """Return by how many MB one forward + backward raises this process's peak."""
+    renderer = scenes.scene(mode, count=count, side=side)
     with torch.enable_grad():
         (renderer.translation * 2).sum().backward()  # autograd's own start-up is not counted
-    render = ours if form == "ours" else dense
-    Path("/proc/self/clear_refs").write_text("5")  # the peak so far, a parent's even, is forgotten
-    before = peak()
-    render(renderer).sum().backward()
-    return peak() - before
+    return growth(forward_and_backward(FORMS[form], renderer))
 
 
-def peak() -> float:
-    """Return the peak of resident memory in MB (Linux)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+def growth_of(form: str, mode: str, count: int, side: int, threads: int) -> float:
+    """Return the same of a process of its own."""
+    numbers = {"--count": count, "--side": side, "--threads": threads}
+    words = [str(word) for pair in numbers.items() for word in pair]
+    return growth_printed_by("benchmarks.collage", "--growth-of", form, "--mode", mode, *words)
 
 
-def large(repeats: int) -> dict[str, float]:
-    """Time 1,000 patches at 448 x 448."""
-    renderer = scenes.scene("over", count=1000, side=448)
-    rows = []
-    for _ in range(repeats):
-        start, cpu = time.perf_counter(), time.process_time()
-        renderer(Size(448, 448)).sum().backward()
-        rows.append([time.perf_counter() - start, time.process_time() - cpu])
-    clock, cpu_time = torch.tensor(rows).median(0).values.tolist()
-    return {"both": clock, "cpu": cpu_time}
+@torch.no_grad()
+def greatest_difference(mode: str) -> float:
+    """Return the greatest difference from the dense form where the definitions agree, in 1/255."""
+    renderer = scenes.whole_pixel_scene()
+    renderer.options = renderer.options.model_copy(update={"blending": mode})
+    difference = renderer(renderer.canvas) - scenes.two_passes(renderer, renderer.canvas)
+    return float(difference.abs().max()) * 255
 
 
-def main() -> None:
-    """Measure and print JSON."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--mode", default="over", choices=scenes.MODES)
-    parser.add_argument("--memory-of", choices=("ours", "dense"))
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    if options.memory_of:
-        print(memory_of(options.memory_of, options.mode))
+def compare(results: Results, mode: str, options: argparse.Namespace) -> dict[str, list[float]]:
+    """Note how the renderer compares with the dense form in one blending mode; return all seconds."""
+    count, side = (10, 64) if options.trial else (100, scenes.SIDE)
+    renderer = scenes.scene(mode, count=count, side=side)
+    runs = {form: forward_and_backward(render, renderer) for form, render in FORMS.items()}
+    seconds = alternate(runs, options.rounds, warmup=1)
+    grown = {form: growth_of(form, mode, count, side, options.threads) for form in FORMS}
+    title = f"{mode}, 100 patches, population 2, 224 x 224"
+    results.note(f"{title}: forward + backward", statistics.median(seconds["ours"]), "s", "< 0.15")
+    results.note(f"{title}: dense / ours", median_ratio(seconds["dense"], seconds["ours"]), "", ">= 10")
+    results.note(f"{title}: growth of memory", grown["ours"], "MB", "< 300")
+    results.note(f"{title}: memory, ours / dense", grown["ours"] / grown["dense"], "", "<= 0.125")
+    results.note(f"{mode}: greatest difference in 1/255", greatest_difference(mode), "", "< 1")
+    return seconds
+
+
+def note_large(results: Results, options: argparse.Namespace) -> None:
+    """Note time and memory of 1,000 patches at 448 x 448, which have to run."""
+    count, side = (20, 64) if options.trial else (1000, 448)
+    run = forward_and_backward(ours, scenes.scene("over", count=count, side=side))
+    seconds = alternate({"run": run}, min(3, options.rounds), warmup=1)["run"]
+    title = "over, 1,000 patches, population 2, 448 x 448"
+    results.note(f"{title}: forward + backward", statistics.median(seconds), "s")
+    results.note(f"{title}: growth of memory", growth_of("ours", "over", count, side, options.threads), "MB")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print every figure beside its goal."""
+    options_ = parser("collage", __doc__)
+    options_.add_argument("--rounds", type=int, default=7)
+    options_.add_argument("--mode", choices=scenes.MODES, help="only this blending mode")
+    for name in ("--count", "--side"):
+        options_.add_argument(name, type=int, help=argparse.SUPPRESS)
+    options_.add_argument("--growth-of", choices=tuple(FORMS), help=argparse.SUPPRESS)
+    options = options_.parse_args(arguments)
+    if options.growth_of:
+        torch.set_num_threads(options.threads)
+        print(measure_growth(options.growth_of, options.mode, options.count, options.side))
         return
-    result: dict[str, object] = {
-        "versions": {"torch": torch.__version__, "python": platform.python_version()},
-        "threads": options.threads,
-        "machine": platform.processor() or platform.machine(),
-        "seed": scenes.SEED,
-    }
-    for mode in scenes.MODES:
-        renderer = scenes.scene(mode)
-        row = {
-            form: timed(render, renderer, n)
-            for form, render, n in (
-                ("ours", ours, options.repeats),
-                ("dense", dense, max(2, options.repeats // 3)),
-            )
-        }
-        row["faster"] = {
-            "clock": row["dense"]["both"] / row["ours"]["both"],
-            "cpu": row["dense"]["cpu"] / row["ours"]["cpu"],
-        }
-        row["memory"] = {form: peak_growth(form, mode) for form in ("ours", "dense")}
-        result[mode] = row
-        print(mode, json.dumps(row), file=sys.stderr, flush=True)
-    result["1000 patches at 448 x 448"] = large(3)
-    text = json.dumps(result, indent=1)
-    print(text)
-    if options.out:
-        options.out.write_text(text)
+    if options.trial:
+        options.rounds = 1
+    results = Results("collage", options)
+    modes = (options.mode,) if options.mode else scenes.MODES
+    seconds = {mode: compare(results, mode, options) for mode in modes}
+    note_large(results, options)
+    results.finish(seed=scenes.SEED, seconds=seconds)
 
 
 if __name__ == "__main__":

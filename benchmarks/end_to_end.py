@@ -1,46 +1,68 @@
-"""From the command line to the finished picture: wall time and peak memory of whole processes.
+"""From the command line to the finished picture: seconds and peak memory of whole processes.
 
-python -m benchmarks.end_to_end --runs 5 -- "a blue rabbit" --seed 1
+    python -m benchmarks.end_to_end [--runs 3]
+    python -m benchmarks.end_to_end -- "a cat" --renderer strokes     # any other command
+
+Medians over the runs. The cache is empty at first, so that the first run of each guide and
+batch also measures which number format is the faster; `all` in the file of figures has it.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
-from benchmarks.common import report
+from benchmarks.common import Results, parser
+from benchmarks.processes import Usage, run_artgen
 
 
-def run_once(arguments: list[str]) -> tuple[float, float]:
-    """Run `artgen` in an empty folder; return seconds and peak resident megabytes."""
+class Case(NamedTuple):
+    """A command line of artgen, and the goals for its seconds and for its GB; empty for none."""
+
+    arguments: Sequence[str]
+    seconds: str = ""
+    gigabytes: str = ""
+
+
+RABBIT = ("a blue rabbit", "--seed", "1")
+DRAFT = (*RABBIT, "--preset", "draft", "--renderer")
+CASES = (
+    Case(RABBIT, "< 60", "< 1.5"),
+    Case((*RABBIT, "--renderer", "collage", "--patches", "animals"), "< 90"),
+    *(Case((*DRAFT, renderer), "< 15") for renderer in ("pixel", "strokes", "collage")),
+)
+TRIAL = ("--set", "steps=1", "--set", "cutouts.count=1", "--size", "64x64")
+
+
+def run_once(arguments: Sequence[str], threads: int, cache: Path) -> Usage:
+    """Run `artgen` in an empty folder."""
     with tempfile.TemporaryDirectory() as folder:
-        begun = time.perf_counter()
-        process = subprocess.Popen([sys.executable, "-m", "artgen", *arguments, "--quiet"], cwd=folder)
-        _, status, usage = os.wait4(process.pid, 0)
-        if status:
-            raise SystemExit(f"artgen failed with status {status}")
-        return time.perf_counter() - begun, usage.ru_maxrss / 1024
+        command = [*arguments, "--quiet", "--set", f"threads={threads}"]
+        return run_artgen(command, Path(folder), cache)
 
 
-def main() -> None:
-    """Run the command several times and print medians."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("arguments", nargs="+", help="arguments of artgen")
-    options = parser.parse_args()
-    seconds, memory = zip(*[run_once(options.arguments) for _ in range(options.runs)], strict=True)
-    report(
-        {
-            "command": ["artgen", *options.arguments],
-            "seconds": {"median": statistics.median(seconds), "all": seconds},
-            "peak megabytes": {"median": statistics.median(memory), "all": memory},
-        }
-    )
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run every command several times and print medians beside their goals."""
+    options_ = parser("end_to_end", __doc__)
+    options_.add_argument("--runs", type=int, default=3)
+    options_.add_argument("arguments", nargs="*", help="arguments of artgen; those with goals if none")
+    options = options_.parse_args(arguments)
+    results, taken = Results("end_to_end", options), []
+    with tempfile.TemporaryDirectory() as cache:
+        for case in [Case(options.arguments)] if options.arguments else CASES:
+            command, runs = case.arguments, options.runs
+            if options.trial:
+                command, runs = [*command, *TRIAL], 1
+            usages = [run_once(command, options.threads, Path(cache)) for _ in range(runs)]
+            seconds, megabytes = zip(*usages, strict=True)
+            title = " ".join(["artgen", *(repr(word) if " " in word else word for word in case.arguments)])
+            results.note(title, statistics.median(seconds), "s", case.seconds)
+            results.note(f"{title}: peak", statistics.median(megabytes) / 1024, "GB", case.gigabytes)
+            taken.append({"command": title, "seconds": seconds, "megabytes": megabytes})
+    results.finish(all=taken)
 
 
 if __name__ == "__main__":

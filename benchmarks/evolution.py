@@ -1,28 +1,40 @@
 """Does evolution earn its keep? Collages with and without it at equal guide evaluations.
 
-    python -m benchmarks.evolution [--seeds 5] [--steps 60] [--threads 2] [--out FILE]
+    python -m benchmarks.evolution --work .benchmarks/evolution [--seeds 5]
 
-Three ways to spend the same number of guide evaluations: two candidates with evolution,
-two without, and one for twice as many steps. The figure is the loss of the best candidate
-at the end, over the same 64 fixed views for all; smaller is better.
+Five prompts with the bundled guide at preset draft (or another one), and three ways to spend the
+same number of guide evaluations: two candidates with evolution, the same two without, and one for
+twice as many steps. The figure is the objective's value of the picture that the run itself would
+call its best: each is judged anew on the same 64 views with the same noise, drawn apart from those it
+was optimised on, so that a lucky last step does not count. Smaller is better.
+
+Each run is kept in the folder `--work` when it is done, and not made again: start the same
+command again after it was stopped. The table is also written as Markdown, beside `--out`.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-from collections.abc import Callable
+import statistics
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from artgen.config import RunConfig
-from artgen.engine.evolution import Evolution
-from artgen.engine.loop import LoopState, optimise
-from artgen.engine.optimiser import make_optimiser
-from artgen.engine.randomness import Streams
-from artgen.engine.setup import make_workshop, start_candidates
+from artgen.engine.events import ignore
+from artgen.engine.folder import slug, write_atomically
+from artgen.engine.loop import optimise
+from artgen.engine.saving import format_name
+from artgen.export.png import write_png
+from artgen.guides.base import Guide, load_guide
+from artgen.guides.precision import choose_precision
+from artgen.presets import SHIPPED, apply_preset, merged
+from artgen.types import Image
+from benchmarks.common import RESULTS, Results, parser, prepare
 
 PROMPTS = {
     "a blue rabbit": "animals",
@@ -31,66 +43,141 @@ PROMPTS = {
     "a smiling face": "fruit",
     "a house with a tree": "shards",
 }
+"""What to paint, and the patch set to paint it with."""
+WITH, WITHOUT = "with evolution", ("without, two apart", "without, one for longer")
+WAYS = (WITH, *WITHOUT)
 VIEWS = 64
+"""Views that a finished picture is judged on."""
+FIRST_VIEW_SEED = 1_000_000
+"""Seed of the first pass of those views."""
+
+Row = dict[str, Any]
+"""Prompt, patch set, seed, and the final loss by way."""
 
 
-def final_loss(config: RunConfig) -> float:
-    """Run a configuration and judge its best candidate on fixed views."""
-    workshop = make_workshop(config)
-    stage, streams = workshop.stage, Streams(config.seed)
-    start_candidates(workshop, config, streams["init"])
-    state = LoopState(make_optimiser(stage.renderer, config.optimiser), streams, Evolution(config.evolution))
-    nothing: Callable[[], None] = lambda: None  # noqa: E731
-    optimise(stage, state, config.steps, None, lambda event: None, lambda: False, nothing)
+def configuration(prompt: str, patches: str, seed: int, way: str, options: argparse.Namespace) -> RunConfig:
+    """Return the run of one prompt and seed in one way; all ways see equally many views."""
+    given: dict[str, Any] = {
+        "prompts": (prompt,),
+        "renderer": "collage",
+        "options": {"patches": patches, **({"count": 8} if options.trial else {})},
+        "seed": seed,
+        "threads": options.threads,
+    }
+    values = merged(apply_preset({}, options.preset, given), given)
+    if options.trial:
+        values = merged(values, {"steps": 3, "cutouts": {"count": 2}, "evolution": {"every": 2}})
+    if options.every is not None:
+        values = merged(values, {"evolution": {"every": options.every}})
+    config = RunConfig.make({**values, "population": 2})
+    if way == WITH:
+        return config
+    alone = {"population": 1, "steps": 2 * config.steps} if way == WITHOUT[1] else {}
+    none = config.evolution.model_copy(update={"method": "none"})
+    return config.model_copy(update={**alone, "evolution": none})
+
+
+def best_picture(config: RunConfig, guide: Guide) -> tuple[Image, float]:
+    """Run a configuration; return its best candidate's picture [1, 3, H, W] and that one's final loss."""
+    formats = {guide.name: format_name(guide.precision)}
+    workshop, state = prepare(config, formats, [guide])
+    stage = workshop.stage
+    optimise(stage, state, config.steps, None, ignore, lambda: False, lambda: None)
+    assert state.smoothed is not None
+    best = int(state.smoothed.argmin())
     with torch.no_grad():
-        image = stage.ground.opaque(stage.renderer(stage.canvas))
-    rounds = max(1, VIEWS // config.cutouts.count)
-    judged = torch.zeros(len(image))
-    for index in range(rounds):
-        views = [torch.Generator().manual_seed(1000 + index) for _ in image]
-        judged += stage.objective(image, views).losses.detach() / rounds
-    return float(judged.min())
+        picture = stage.ground.opaque(stage.renderer(stage.canvas))[best : best + 1]
+    passes = max(1, VIEWS // config.cutouts.count)
+    judged = [
+        float(stage.objective(picture, [torch.Generator().manual_seed(FIRST_VIEW_SEED + number)]).losses)
+        for number in range(passes)
+    ]
+    return picture, statistics.mean(judged)
 
 
-def variants(prompt: str, patches: str, seed: int, steps: int, threads: int) -> dict[str, RunConfig]:
-    """Return the three ways to spend the same evaluations."""
-    shared = {"prompts": (prompt,), "renderer": "collage", "options": {"patches": patches}, "seed": seed}
-    shared |= {"cutouts": {"count": 8}, "threads": threads, "timelapse": {"kind": "none"}}
-    pair = {**shared, "steps": steps, "population": 2}
-    every = max(5, steps // 8)
-    return {
-        "evolution": RunConfig.make({**pair, "evolution": {"method": "microbial", "every": every}}),
-        "two apart": RunConfig.make({**pair, "evolution": {"method": "none"}}),
-        "one longer": RunConfig.make({**shared, "steps": 2 * steps, "evolution": {"method": "none"}}),
-    }
+def kept_loss(config: RunConfig, guide: Guide, way: str, work: Path) -> float:
+    """Return a run's final loss from the folder of those that are done; run it if it is not there."""
+    identity = {"config": json.loads(config.to_json()), "guide": guide.digest, "views": VIEWS}
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+    path = work / f"{slug(config.title)}-{config.seed}-{slug(way)}-{digest}.json"
+    if not path.is_file():
+        picture, loss = best_picture(config, guide)
+        write_png(path.with_suffix(".png"), picture[0], config.to_json())
+        facts = {"way": way, "loss": loss, "format": format_name(guide.precision), **identity}
+        write_atomically(path, json.dumps(facts, indent=1).encode())
+    return float(json.loads(path.read_text(encoding="utf-8"))["loss"])
 
 
-def main() -> None:
-    """Measure and print a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    rows: list[dict[str, Any]] = []
+def compare(guide: Guide, options: argparse.Namespace) -> list[Row]:
+    """Return the final losses of all prompts and seeds."""
+    rows = []
+    prompts = dict(list(PROMPTS.items())[:1]) if options.trial else PROMPTS
     for seed in range(options.seeds):
-        for prompt, patches in PROMPTS.items():
-            runs = variants(prompt, patches, seed, options.steps, options.threads)
-            row = {name: final_loss(config) for name, config in runs.items()}
-            rows.append({"prompt": prompt, "patches": patches, "seed": seed, **row})
-            print(json.dumps(rows[-1]), flush=True)
-    means = {
-        name: sum(row[name] for row in rows) / len(rows) for name in ("evolution", "two apart", "one longer")
-    }
-    wins = {name: sum(row["evolution"] < row[name] for row in rows) for name in means if name != "evolution"}
-    summary = {"runs": len(rows), "means": means, "evolution is better than": wins}
-    print(json.dumps(summary))
-    if options.out:
-        options.out.write_text(json.dumps({"summary": summary, "rows": rows}, indent=1))
+        for prompt, patches in prompts.items():
+            row: Row = {"prompt": prompt, "patches": patches, "seed": seed}
+            for way in WAYS:
+                config = configuration(prompt, patches, seed, way, options)
+                row[way] = kept_loss(config, guide, way, options.work)
+            rows.append(row)
+            print(json.dumps(row), flush=True)
+    return rows
+
+
+def summary(rows: Sequence[Row]) -> Row:
+    """Return mean losses by way, and what evolution gains over each other way.
+
+    The gain is the mean of the differences run by run, positive if evolution is better, with
+    its standard error; wins are the runs in which it is better.
+    """
+    found: Row = {"runs": len(rows), "mean": {way: statistics.mean(row[way] for row in rows) for way in WAYS}}
+    for way in WITHOUT:
+        gains = [row[way] - row[WITH] for row in rows]
+        spread = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0.0
+        wins = sum(gain > 0 for gain in gains)
+        found[way] = {"gain": statistics.mean(gains), "standard error": spread, "wins": wins}
+    return found
+
+
+def markdown(summaries: Mapping[str, Row]) -> str:
+    """Return the table: a row per prompt, and one for all."""
+    wins = [f"wins over {way.removeprefix('without, ')}" for way in WITHOUT]
+    head = ["prompt", *(f"mean loss {way}" for way in WAYS), *wins]
+    lines = [head, ["---"] * len(head)]
+    for name, found in summaries.items():
+        means = [f"{found['mean'][way]:.4f}" for way in WAYS]
+        lines.append([name, *means, *(f"{found[way]['wins']} of {found['runs']}" for way in WITHOUT)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print a table."""
+    options_ = parser("evolution", __doc__)
+    options_.add_argument("--work", type=Path, default=RESULTS / "evolution", help="folder of the runs")
+    options_.add_argument("--seeds", type=int, default=5)
+    options_.add_argument("--preset", default="draft", choices=SHIPPED)
+    options_.add_argument("--every", type=int, help="steps between two rounds; the configuration's default")
+    options = options_.parse_args(arguments)
+    options.seeds = 1 if options.trial else options.seeds
+    options.work.mkdir(parents=True, exist_ok=True)
+    results = Results("evolution", options)
+    guide = load_guide("doodle", "cpu")
+    first = configuration(*next(iter(PROMPTS.items())), 0, WITH, options)
+    guide.use_precision(choose_precision(guide, first.population * first.cutouts.count, torch.device("cpu")))
+    rows = compare(guide, options)
+    summaries = {
+        prompt: summary([row for row in rows if row["prompt"] == prompt])
+        for prompt in dict.fromkeys(row["prompt"] for row in rows)
+    } | {"all": summary(rows)}
+    table = markdown(summaries)
+    print(f"\n{table}")
+    for way in WITHOUT:
+        found = summaries["all"][way]
+        results.note(f"evolution's gain in mean loss over: {way}", found["gain"], "", "> 0")
+        results.note(f"  runs of {len(rows)} in which it is better", found["wins"])
+    write_atomically(options.out.with_suffix(".md"), table.encode())
+    results.finish(
+        preset=options.preset, format=format_name(guide.precision), summary_by_prompt=summaries, rows=rows
+    )
 
 
 if __name__ == "__main__":

@@ -1,94 +1,108 @@
-"""What a step costs beside the guide's own forward and backward.
+"""What part of a step is not the guide's own forward and backward.
 
-    python -m benchmarks.step --renderer pixel --guide doodle
-    python -m benchmarks.step --renderer strokes --guide ViT-B-32 --cutouts 8
+    python -m benchmarks.step [--rounds 11]
 
-Models other than the bundled one get random weights: the arithmetic is the same.
+Every renderer as it is by default, with ViT-B/32 at 8 cutouts and with the bundled guide at
+16. ViT-B/32 gets random weights: the arithmetic is the same. A whole step and the guide alone,
+on as many views as the step shows it, are run in turn; the part is 1 - 1 / (median of step /
+guide within a round).
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from artgen.config import RunConfig
 from artgen.engine.events import ignore
-from artgen.engine.evolution import Evolution
-from artgen.engine.loop import LoopState, _step
-from artgen.engine.optimiser import make_optimiser
-from artgen.engine.randomness import Streams
-from artgen.engine.setup import make_workshop, start_candidates
-from benchmarks.common import alternate, median_ratio, report
+from artgen.engine.loop import _step
+from benchmarks.common import Results, alternate, median_ratio, parser, prepare
+
+GOALS: Mapping[str, Mapping[str, str]] = {
+    "ViT-B-32": {"pixel": "< 10", "strokes": "< 15", "collage": "< 25"},
+    "doodle": {"pixel": "<= 50", "strokes": "<= 50", "collage": "<= 50"},
+}
+"""Greatest part in percent, by guide and renderer."""
+CUTOUTS = {"ViT-B-32": 8, "doodle": 16}
+"""Views of each candidate by guide, as in everyday work."""
 
 
 def random_weights(name: str, folder: Path) -> str:
-    """Write an open_clip model with random weights and return its guide spec."""
+    """Write an open_clip model with random weights, the same each time, and return its guide spec."""
     import open_clip
     from safetensors.torch import save_file
 
-    model = open_clip.create_model(name, pretrained=None, pretrained_image=False)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = open_clip.create_model(name, pretrained=None, pretrained_image=False)
     path = folder / f"{name}.safetensors"
     save_file({key: tensor.contiguous() for key, tensor in model.state_dict().items()}, path)
     return f"{name}={path}"
 
 
-def measure(renderer: str, guide: str, cutouts: int, precision: str, rounds: int) -> dict[str, object]:
-    """Return seconds of a whole step, of the guide alone, and the share of the rest."""
-    values = {
-        "prompts": "a blue rabbit",
-        "renderer": renderer,
-        "guides": guide,
-        "cutouts": {"count": cutouts},
-        "seed": 1,
-        "precision": precision,
-    }
-    config = RunConfig.make(values)
-    workshop = make_workshop(config)
-    streams = Streams(config.seed)
-    start_candidates(workshop, config, streams["init"])
-    optimiser = make_optimiser(workshop.stage.renderer, config.optimiser)
-    state = LoopState(optimiser, streams, Evolution(config.evolution))
-    judge = workshop.guides[0]
-    views = torch.rand(cutouts, 3, *judge.image_size)
+def measure(config: RunConfig, rounds: int) -> dict[str, Any]:
+    """Return the seconds of whole steps and of the guide alone, and what they were measured with."""
+    workshop, state = prepare(config)
+    guide = workshop.guides[0]
+    views = torch.rand(config.population * config.cutouts.count, 3, *guide.image_size).requires_grad_()
 
     def whole() -> None:
         _step(workshop.stage, state, 0.9, ignore)
 
     def alone() -> None:
-        judge.encode_image(views.requires_grad_())[:, 0].sum().backward()
+        guide.encode_image(views)[:, 0].sum().backward()
 
     seconds = alternate({"step": whole, "guide": alone}, rounds)
-    step, own = seconds["step"], seconds["guide"]
     return {
-        "renderer": renderer,
-        "guide": guide.partition("=")[0],
-        "cutouts": cutouts,
-        "format": str(judge.precision),
+        **seconds,
+        "format": str(guide.precision).removeprefix("torch."),
         "canvas": list(workshop.stage.canvas),
-        "seconds per step": statistics.median(step),
-        "seconds of the guide": statistics.median(own),
-        "share of the rest": 1 - 1 / median_ratio(step, own),
+        "population": config.population,
+        "views": len(views),
     }
 
 
-def main() -> None:
-    """Measure one renderer with one guide."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure each renderer with each guide."""
+    options_ = parser("step", __doc__)
+    options_.add_argument("--rounds", type=int, default=11)
+    options_.add_argument("--precision", default="auto")
+    options_.add_argument("--renderer", choices=tuple(GOALS["doodle"]), help="only this one")
+    options_.add_argument("--guide", choices=tuple(GOALS), help="only this one")
+    options = options_.parse_args(arguments)
+    results, measured = Results("step", options), {}
+    for guide in [options.guide] if options.guide else GOALS:
+        with tempfile.TemporaryDirectory() as folder:
+            spec = guide if guide == "doodle" else random_weights(guide, Path(folder))
+            for renderer in [options.renderer] if options.renderer else GOALS[guide]:
+                config = RunConfig.make(
+                    {
+                        "prompts": "a blue rabbit",
+                        "renderer": renderer,
+                        "guides": spec,
+                        "cutouts": {"count": 1 if options.trial else CUTOUTS[guide]},
+                        "seed": 1,
+                        "precision": options.precision,
+                    }
+                )
+                name = f"{renderer}, {guide}, {CUTOUTS[guide]} cutouts"
+                measured[name] = measure(config, 1 if options.trial else options.rounds)
+                note(results, name, measured[name], GOALS[guide][renderer])
+    results.finish(measured=measured)
+
+
+def note(results: Results, name: str, measured: Mapping[str, Any], goal: str) -> None:
+    """Note the part of a step that is not the guide's, and the seconds of a step."""
+    step, guide = measured["step"], measured["guide"]
+    results.note(
+        f"{name}: part that is not the guide's", 100 * (1 - 1 / median_ratio(step, guide)), "%", goal
     )
-    parser.add_argument("--renderer", default="pixel")
-    parser.add_argument("--guide", default="doodle")
-    parser.add_argument("--cutouts", type=int, default=16)
-    parser.add_argument("--precision", default="auto")
-    parser.add_argument("--rounds", type=int, default=15)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        guide = options.guide if options.guide == "doodle" else random_weights(options.guide, Path(folder))
-        report(measure(options.renderer, guide, options.cutouts, options.precision, options.rounds))
+    results.note(f"{name}: a step", statistics.median(step), "s")
 
 
 if __name__ == "__main__":

@@ -1,34 +1,64 @@
-"""The strokes renderer against its dense oracle, and how its cost grows.
+"""The strokes renderer: time, memory, how its cost grows, and what it can show.
 
-    python -m benchmarks.strokes --rounds 15
+    python -m benchmarks.strokes [--rounds 15] [--no-fit]
 
 The scene is fixed: seed 0, starts uniform on the canvas, each next control point within
 ±0.05 canvas of the last, widths 2 to 8 pixels at 224 (in proportion at other sizes).
 All parts are run in turn, forward and backward, so that a busy machine slows all alike;
-ratios are medians of the ratios within a round.
+times are medians, ratios are medians of the ratios within a round. Memory is the growth of
+the peak in a process of its own. The dense form holds every chord against every pixel.
+
+The fits (some minutes; left out by --no-fit) take 500 steps at the product's own rates from
+random strokes to a photograph that comes with scikit-image, 224 x 224.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
-import subprocess
-import sys
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
+from skimage import data, transform
 from torch import Tensor
 
+from artgen.config import OptimiserOptions
+from artgen.engine.optimiser import make_optimiser, set_rates
 from artgen.renderers._chords import bernstein
 from artgen.renderers._paint import Paths, paint
-from artgen.types import Window
-from benchmarks.common import alternate, median_ratio, report
+from artgen.renderers.base import renderers
+from artgen.types import Image, Size, Window
+from benchmarks.common import Results, alternate, median_ratio, parser
+from benchmarks.processes import growth, growth_printed_by
 
 SEGMENTS = 3
+TIMES = (
+    ("256 at 224", "256 strokes of 3 segments, width 2-8, 224 x 224", "< 0.15"),
+    ("1024 at 224", "1,024 strokes, 224 x 224", "< 0.52"),
+    ("256 at 448", "256 strokes, 448 x 448", "< 0.58"),
+)
+"""Part, what it is, goal in seconds: the last two are a fifth of DiffVG's 2.6 s and 2.9 s."""
+RATIOS = (
+    ("dense 64 at 112", 1, "64 at 112", "64 strokes, 112 x 112: dense / fast", ">= 10"),
+    ("1024 a quarter as long", 1, "256 at 224", "1,024 strokes a quarter as long / 256", "< 2"),
+    ("256 at 448", 1, "256 at 224", "256 strokes: 448 x 448 / 224 x 224", "< 4.4"),
+    ("256 at 224, population 8", 1, "256 at 224", "256 strokes, 224 x 224: population 8 / one", "<= 8"),
+    ("64 at 112, population 8", 8, "64 at 112", "64 strokes, 112 x 112: population 8 / 8 x one", "< 0.7"),
+)
+"""Part, and how many times the part it is compared with, what the ratio is, goal."""
+FITS = {256: ">= 22", 1024: ">= 25"}
+"""Goal in dB by number of strokes."""
 
 
 def scene(strokes: int, side: int, population: int = 1, reach: float = 0.05) -> Paths:
-    """Return the fixed scene, whose points, radii and paint get gradients."""
+    """Return the fixed scene, whose points, radii and paint get gradients.
+
+    Args:
+        strokes: how many.
+        side: of the canvas in pixels.
+        population: candidates.
+        reach: how far a control point is from the one before at most, in sides.
+    """
     generator = torch.Generator().manual_seed(0)
     shape = (population, strokes)
     start = torch.rand(*shape, 1, 2, generator=generator)
@@ -76,65 +106,98 @@ def _covered(nodes: Tensor, radius: Tensor, pixels: Tensor) -> Tensor:
     return (torch.minimum(radius, distance + 0.5) - torch.maximum(-radius, distance - 0.5)).clamp(min=0)
 
 
-def memory_growth(kind: str) -> float:
-    """Return by how many MB a process of its own grows at 64 strokes, 112x112."""
-    command = [sys.executable, "-m", "benchmarks.strokes", "--grow", kind]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
-def grow(kind: str) -> float:
-    """Return the growth of this process in MB."""
+def measure_growth(kind: str) -> float:
+    """Return by how many MB 64 strokes at 112 x 112 raise this process's peak."""
     run = fast(scene(64, 112), 112) if kind == "fast" else dense(scene(64, 112), 112)
-    fast(scene(1, 16), 16)()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    run()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    fast(scene(1, 16), 16)()  # the start-up of torch is not counted
+    return growth(run)
 
 
-def measure(rounds: int) -> dict[str, object]:
-    """Return seconds and ratios."""
-    parts = {
-        "256 at 224": fast(scene(256, 224), 224),
-        "1024 at 224": fast(scene(1024, 224), 224),
-        "256 at 448": fast(scene(256, 448), 448),
-        "1024 a quarter as long": fast(scene(1024, 224, reach=0.0125), 224),
-        "64 at 112": fast(scene(64, 112), 112),
-        "64 at 112, population 8": fast(scene(64, 112, population=8), 112),
-        "256 at 224, population 8": fast(scene(256, 224, population=8), 224),
-        "dense 64 at 112": dense(scene(64, 112), 112),
-    }
-    seconds = alternate(parts, rounds)
-    best = {name: min(values) for name, values in seconds.items()}
-    base = seconds["256 at 224"]
+def parts(shrink: int = 1) -> dict[str, Callable[[], object]]:
+    """Return what is timed, by name; numbers and sides divided by `shrink`, for a trial."""
+    small, side, large = 112 // shrink, 224 // shrink, 448 // shrink
+    few, some, many = 64 // shrink, 256 // shrink, 1024 // shrink
     return {
-        "seconds, median": {name: sorted(values)[len(values) // 2] for name, values in seconds.items()},
-        "seconds, least": best,
-        "dense / fast (at least 10)": median_ratio(seconds["dense 64 at 112"], seconds["64 at 112"]),
-        "1024 a quarter as long / 256 (under 2)": median_ratio(seconds["1024 a quarter as long"], base),
-        "448 / 224 (under 4.4)": median_ratio(seconds["256 at 448"], base),
-        "population 8 / 1, 256 at 224 (under 8)": median_ratio(seconds["256 at 224, population 8"], base),
-        "population 8 / 8, 64 at 112 (under 0.7)": median_ratio(
-            seconds["64 at 112, population 8"], seconds["64 at 112"]
-        )
-        / 8,
-        "MB fast, dense (under 1/5)": [memory_growth("fast"), memory_growth("dense")],
+        "256 at 224": fast(scene(some, side), side),
+        "1024 at 224": fast(scene(many, side), side),
+        "256 at 448": fast(scene(some, large), large),
+        "1024 a quarter as long": fast(scene(many, side, reach=0.0125), side),
+        "256 at 224, population 8": fast(scene(some, side, population=8), side),
+        "64 at 112": fast(scene(few, small), small),
+        "64 at 112, population 8": fast(scene(few, small, population=8), small),
+        "dense 64 at 112": dense(scene(few, small), small),
     }
 
 
-def main() -> None:
-    """Print the figures as JSON."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--grow", choices=["fast", "dense"], help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    if arguments.grow:
-        print(grow(arguments.grow))
-    else:
-        report(measure(arguments.rounds))
+def note_times(results: Results, seconds: Mapping[str, Sequence[float]]) -> None:
+    """Note times and their ratios."""
+    for part, name, goal in TIMES:
+        results.note(f"{name}: forward + backward", statistics.median(seconds[part]), "s", goal)
+    for above, times, below, name, goal in RATIOS:
+        results.note(name, median_ratio(seconds[above], seconds[below]) / times, "", goal)
+
+
+def note_memory(results: Results, threads: int) -> None:
+    """Note the growth of memory, each form in a process of its own."""
+    grown = {
+        kind: growth_printed_by("benchmarks.strokes", "--growth-of", kind, "--threads", str(threads))
+        for kind in ("fast", "dense")
+    }
+    for kind, megabytes in grown.items():
+        results.note(f"64 strokes, 112 x 112: growth of memory, {kind}", megabytes, "MB")
+    ratio = grown["fast"] / grown["dense"]
+    results.note("64 strokes, 112 x 112: growth of memory, fast / dense", ratio, "", "<= 0.2")
+
+
+def photograph(side: int) -> Image:
+    """Return [1, 3, side, side] of scikit-image's astronaut, in [0, 1]."""
+    small = transform.resize(data.astronaut(), (side, side), anti_aliasing=True)
+    return torch.from_numpy(small).float().permute(2, 0, 1)[None]
+
+
+def fit(strokes: int, target: Image, steps: int) -> float:
+    """Return the PSNR in dB that random strokes reach by following the squared error.
+
+    Args:
+        strokes: how many.
+        target: [1, 3, H, W] in [0, 1].
+        steps: of Adam, at the product's rates and schedule.
+    """
+    kind, schedule = renderers.get("strokes"), OptimiserOptions()
+    renderer = kind(kind.Options.model_validate({"strokes": strokes}), Size(*target.shape[-2:]))
+    renderer.init(1, torch.Generator().manual_seed(0))
+    optimiser = make_optimiser(renderer, schedule)
+    for step in range(steps):
+        set_rates(optimiser, schedule, step / steps)
+        optimiser.zero_grad()
+        (renderer(renderer.canvas)[:, :3] - target).square().mean().backward()
+        optimiser.step()
+        renderer.project_()
+    with torch.no_grad():
+        error = (renderer(renderer.canvas)[:, :3] - target).square().mean()
+    return float(-10 * error.log10())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print every figure beside its goal."""
+    options_ = parser("strokes", __doc__)
+    options_.add_argument("--rounds", type=int, default=15)
+    options_.add_argument("--fit", action=argparse.BooleanOptionalAction, default=True)
+    options_.add_argument("--growth-of", choices=["fast", "dense"], help=argparse.SUPPRESS)
+    options = options_.parse_args(arguments)
+    if options.growth_of:
+        torch.set_num_threads(options.threads)
+        print(measure_growth(options.growth_of))
+        return
+    results = Results("strokes", options)
+    rounds, shrink = (1, 8) if options.trial else (options.rounds, 1)
+    seconds = alternate(parts(shrink), rounds)
+    note_times(results, seconds)
+    note_memory(results, options.threads)
+    for strokes, goal in FITS.items() if options.fit else ():
+        found = fit(strokes // shrink, photograph(224 // shrink), 2 if options.trial else 500)
+        results.note(f"{strokes:,} strokes fit a photograph, 224 x 224, 500 steps: PSNR", found, "dB", goal)
+    results.finish(seconds=seconds)
 
 
 if __name__ == "__main__":

@@ -103,13 +103,49 @@ def pixel_maps(renderer: Collage, size: tuple[int, int]) -> tuple[list[Tensor], 
 
 def dense_layers(renderer: Collage, size: tuple[int, int]) -> Tensor:
     """Return [P, N, 4, H, W] coloured layers by the oracle."""
-    layers = reference.dense(*pixel_maps(renderer, size), size).unflatten(0, tuple(renderer.patch.shape))
-    if renderer.options.colour == "rgb":
-        opaque = torch.ones_like(renderer.colour[..., :1])
-        layers = layers * torch.cat([renderer.colour, opaque], -1)[..., None, None]
-    return layers
+    layers = reference.dense(*pixel_maps(renderer, size), size)
+    return _coloured(renderer, layers.unflatten(0, tuple(renderer.patch.shape)))
+
+
+def _coloured(renderer: Collage, layers: Tensor) -> Tensor:
+    if renderer.options.colour != "rgb":
+        return layers
+    opaque = torch.ones_like(renderer.colour[..., :1])
+    return layers * torch.cat([renderer.colour, opaque], -1)[..., None, None]
 
 
 def dense(renderer: Collage, size: tuple[int, int]) -> Tensor:
     """Render [P, 4, H, W] by the oracle."""
     return reference.blend(renderer.options.blending, dense_layers(renderer, size), renderer.order)
+
+
+def whole_pixel_scene(count: int = 30, side: int = SIDE) -> Collage:
+    """Return patches that stay on canvases of their own and are moved by whole pixels.
+
+    CLIP-CLOP's second resampling then does not blur, so that both definitions agree.
+    """
+    renderer = scene("transparency", population=1, count=count, side=side)
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        larger = 1 + 0.2 * torch.rand(1, count, generator=generator)
+        renderer.scale.copy_(renderer.patches.side[renderer.patch] / side * larger)
+        renderer.translation.copy_(torch.randint(-40, 41, (1, count, 2), generator=generator) / side)
+    return renderer
+
+
+def two_pass_layers(renderer: Collage, size: tuple[int, int]) -> Tensor:
+    """Return [P, N, 4, H, W] coloured layers as CLIP-CLOP makes them, of patches with even sides."""
+    textures, matrix, centre = pixel_maps(renderer, size)
+    canvases = torch.zeros(len(textures), 4, *size)
+    for canvas, texture in zip(canvases, textures, strict=True):
+        height, width = texture.shape[1:]
+        top, left = (size[0] - height) // 2, (size[1] - width) // 2
+        canvas[:, top : top + height, left : left + width] = texture
+    moved = centre - centre.new_tensor([size[1] / 2, size[0] / 2])
+    layers = reference.two_passes(canvases, matrix, moved)
+    return _coloured(renderer, layers.unflatten(0, tuple(renderer.patch.shape)))
+
+
+def two_passes(renderer: Collage, size: tuple[int, int]) -> Tensor:
+    """Render [P, 4, H, W] as CLIP-CLOP does: canvases of patches, two resamplings, one blend."""
+    return reference.blend(renderer.options.blending, two_pass_layers(renderer, size), renderer.order)

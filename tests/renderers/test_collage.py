@@ -76,32 +76,15 @@ def test_gradients_equal_the_oracles(mode: str):
 
 def test_clip_clops_two_passes_agree_where_they_are_defined_alike():
     """Whole-pixel moves of patches that stay on their canvases; the second pass then does not blur."""
-    renderer = scenes.scene("transparency", population=1, count=30)
-    generator = torch.Generator().manual_seed(3)
+    renderer, size = scenes.whole_pixel_scene(), (224, 224)
+    textures = scenes.pixel_maps(renderer, size)[0]
+    assert all(texture.shape[1] % 2 == texture.shape[2] % 2 == 0 for texture in textures)
     with torch.no_grad():
-        renderer.scale.copy_(
-            renderer.patches.side[renderer.patch] / 224 * (1 + 0.2 * torch.rand(1, 30, generator=generator))
-        )
-        moves = torch.randint(-40, 41, (1, 30, 2), generator=generator)
-        renderer.translation.copy_(moves / 224)
-    textures, matrix, _ = scenes.pixel_maps(renderer, (224, 224))
-    canvases = torch.zeros(30, 4, 224, 224)
-    for canvas, texture in zip(canvases, textures, strict=True):
-        height, width = texture.shape[1:]
-        top, left = 112 - height // 2, 112 - width // 2
-        canvas[:, top : top + height, left : left + width] = texture
-    with torch.no_grad():
-        moved = reference.two_passes(canvases, matrix, moves[0].float())
-        opaque = torch.ones(1, 30, 1)
-        layers = moved[None] * torch.cat([renderer.colour, opaque], -1)[..., None, None]
-        for mode in ("transparency", "masked_transparency_clipped", "masked_transparency_normed", "opacity"):
+        layers = scenes.two_pass_layers(renderer, size)
+        for mode in scenes.MODES:
             renderer.options = renderer.options.model_copy(update={"blending": mode})
             expected = reference.blend(mode, layers, renderer.order)
-            even = [
-                k for k, texture in enumerate(textures) if texture.shape[1] % 2 == texture.shape[2] % 2 == 0
-            ]
-            assert len(even) == 30
-            assert (renderer(Size(224, 224)) - expected).abs().max() < 1 / 255, mode
+            assert (renderer(Size(*size)) - expected).abs().max() < 1 / 255, mode
 
 
 def test_patches_shown_small_are_filtered_before():

@@ -1,0 +1,72 @@
+"""Memory of this process, and time and memory of others (Linux). MB and GB are powers of 1,024."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import artgen
+
+ROOT = Path(__file__).parent.parent
+
+
+class Usage(NamedTuple):
+    """What a whole process took: seconds by the clock, and the peak of its resident memory in MB."""
+
+    seconds: float
+    megabytes: float
+
+
+def growth(work: Callable[[], object]) -> float:
+    """Return by how many MB the peak of this process rises above what it holds now."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far, a parent's even, is forgotten
+    before = _peak()
+    work()
+    return _peak() - before
+
+
+def _peak() -> float:
+    """Return the peak of this process's resident memory in MB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+def growth_printed_by(module: str, *arguments: str) -> float:
+    """Return the number that a benchmark prints last in a process of its own.
+
+    Args:
+        module: such as "benchmarks.collage".
+        arguments: its command line.
+    """
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    return float(done.stdout.split()[-1])
+
+
+def run_artgen(arguments: Sequence[str], folder: Path, cache: Path) -> Usage:
+    """Run the command line of the artgen that is imported here, from its start to its end.
+
+    Args:
+        arguments: of `artgen`.
+        folder: where it is started.
+        cache: folder of its cache, such as of the number formats it measured.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    paths = [str(Path(artgen.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "XDG_CACHE_HOME": str(cache)}
+    launcher = [sys.executable, str(Path(__file__).with_name("launch.py"))]
+    command = [*launcher, sys.executable, "-m", "artgen", *arguments]
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, cwd=folder, env=os.environ | environment
+    )
+    status, seconds, megabytes = json.loads(done.stdout)
+    if status:
+        raise SystemExit(f"artgen {' '.join(arguments)} failed with status {status}")
+    return Usage(seconds, megabytes)
