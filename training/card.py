@@ -14,6 +14,13 @@ from pathlib import Path
 from training import common
 from training.fetch import SOURCES
 
+RECORD_HEAD = (
+    "Pictures painted with default settings, seed 1, that an independent network (`training/judge.py`) matches to their",
+    "prompt out of 100, and how many real drawings of an unseen style, placed and tinted alike, it matches itself:",
+    "",
+    "| renderer | pictures | right / in the first five | colour of the subject | real drawings |",
+    "|---|---|---|---|---|",
+)
 TEMPLATE = Path(__file__).parent / "card.md"
 
 
@@ -72,6 +79,23 @@ def figures_table(figures: dict) -> str:
     return "\n".join(rows)
 
 
+def record_table(work: Path) -> str:
+    """Return what the judge found in the newest record of each renderer as a Markdown table, or that there is none."""
+    rows = []
+    newest = {}
+    for path in sorted((work / "record").glob("*/figures.json"), key=lambda path: path.stat().st_mtime):
+        newest[path.parent.name.partition("-")[0]] = json.loads(path.read_text())
+    for renderer, told in newest.items():
+        found, colours = told["found"], told["colours"]
+        rows.append(
+            f"| {renderer} | {len(told['pictures'])} | {found['right']:.0f} / {found['top5']:.0f} % "
+            f"| {colours['mask']:.0f} % | {told['judge']['ceiling']['clean']['right']:.0f} % |"
+        )
+    if not rows:
+        return "Judging of painted pictures by an independent network is not measured yet."
+    return "\n".join([*RECORD_HEAD, *rows])
+
+
 def main() -> None:
     """Fill the template."""
     arguments = common.parser(__doc__)
@@ -83,8 +107,9 @@ def main() -> None:
     filled = TEMPLATE.read_text().format(
         sources=sources_table(),
         figures=figures_table(figures),
+        record=record_table(options.work),
         step=step,
-        scenes=f"{step * 192:,}",
+        scenes=f"{step * 384:,}",
         sha256=common.sha256(weights),
     )
     (options.to / "MODEL_CARD.md").write_text(filled)

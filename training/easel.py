@@ -72,15 +72,21 @@ class Planner(captions.Planner):
 
     def _portrait(self, draw) -> Plan:
         plan = super()._portrait(draw)
-        plan.things[0].size = 0.62 + 0.14 * next(draw)
+        thing = plan.things[0]
+        thing.x, thing.y, thing.size = *LAYOUTS[1][0], 0.74
         return plan
 
     def _pair(self, draw) -> Plan:
         """Two things; with 'and', the first that is told stands on the left."""
         plan = super()._pair(draw)
-        if " and " in plan.caption:
-            for thing, (x, y) in zip(plan.things, LAYOUTS[2], strict=True):
-                thing.x, thing.y = x, y
+        upright = abs(plan.things[0].y - plan.things[1].y) > abs(plan.things[0].x - plan.things[1].x)
+        if upright and " and " not in plan.caption:
+            for thing in plan.things:
+                thing.x, thing.y, thing.size = 0.5, 0.26 if thing.y < 0.5 else 0.74, 0.46
+            return self._calmed(plan)
+        beside = sorted(LAYOUTS[2], reverse=" right " in plan.caption)
+        for thing, (x, y) in zip(plan.things, beside, strict=True):
+            thing.x, thing.y, thing.size = x, y, 0.46
         return self._calmed(plan)
 
     def _count(self, draw) -> Plan:

@@ -21,10 +21,10 @@ import open_clip
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from artgen.guides.towers import GLANCE, MEANING
-from training import captions, common, easel, export, halves, model, scenes
+from training import captions, common, easel, export, halves, model, names, scenes
 
 AXES = 127
 """One fewer than the text tower is wide: with its norm it cannot tell more."""
@@ -37,6 +37,8 @@ VIEWS = {"smallest": 0.9, "perspective": 0.05, "flip": 0.0}
 CHECKPOINT = 500
 KEEP = 1.0
 """Weight of the meaning that has to stay beside the look that is learned."""
+SHIFT_RATE = 0.25
+"""Learning rate of the words' own vectors, as part of the others'."""
 LENGTH = 0.1
 """Weight of the lengths of both, which should be 1."""
 
@@ -70,6 +72,13 @@ class Easel:
         drawn = scenes.render(plans, self.atlas, 2 * GLANCE, generator)
         return model.normalised(F.avg_pool2d(drawn, 2).flatten(1)), [plan.caption for plan in plans]
 
+    def words(self) -> list[str]:
+        """Return everything that captions are made of."""
+        spoken = [word for forms in self.elsewhere.vocabulary.spoken for word, _ in forms]
+        joints = ("above", "below", "to the left of", "to the right of", "and", "on a background", "a an")
+        counted = [captions.plural(word) for word in spoken]
+        return [*spoken, *counted, *names.COLOURS, *captions.NUMBERS, *captions.OPENINGS, *joints]
+
     def lesson(self, step: int, count: int) -> tuple[Tensor, list[str], list[str]]:
         """Return what one step learns from: pictures with captions, and captions of scenes of every kind."""
         generator = common.generator("look", step)
@@ -100,21 +109,50 @@ def assembled(meaning: Path, axes: int) -> open_clip.CLIP:
     return clip
 
 
+class Words(nn.Module):
+    """The table of words, in which those of the scenes may move and all others keep their places.
+
+    Args:
+        table: [words, width] of the sentence encoder's meanings.
+        moved: numbers of the words that may move.
+    """
+
+    def __init__(self, table: Tensor, moved: Tensor):
+        super().__init__()
+        self.register_buffer("table", table)
+        slots = torch.zeros(len(table), dtype=torch.long)
+        slots[moved] = torch.arange(1, len(moved) + 1)
+        self.register_buffer("slots", slots)
+        self.shift = nn.Parameter(torch.zeros(len(moved) + 1, table.shape[1]))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map tokens [N, L] to vectors [N, L, width]."""
+        return F.embedding(tokens, self.table) + F.embedding(self.slots[tokens], self.shift, padding_idx=0)
+
+    def moved(self) -> Tensor:
+        """Return the whole table, [words, width], with what has moved."""
+        return self.table + self.shift.detach()[self.slots]
+
+
 class Learner:
     """The text tower that learns looks, the one whose meanings it keeps, and the axes; with a checkpoint."""
 
-    def __init__(self, work: common.Work, plan: Plan, clip: open_clip.CLIP):
+    def __init__(self, work: common.Work, plan: Plan, clip: open_clip.CLIP, words: list[str]):
         self.work, self.plan, self.step = work, plan, 0
         self.clip, self.before = clip.eval(), copy.deepcopy(clip).eval().requires_grad_(False)
-        clip.requires_grad_(False)
+        said = model.tokens(words).unique()
+        clip.token_embedding = Words(clip.token_embedding.weight.detach(), said[said > 0])
         self.weights = {
-            key: weight.requires_grad_()
+            key: weight
             for key, weight in clip.named_parameters()
-            if not key.startswith(("visual.", "token_embedding", "logit_scale"))
+            if not key.startswith(("visual.", "logit_scale"))
         }
-        self.optimiser = torch.optim.AdamW(
-            self.weights.values(), lr=plan.learning_rate, weight_decay=0.01, betas=(0.9, 0.98)
-        )
+        clip.requires_grad_(False)
+        groups = [
+            {"params": [weight.requires_grad_()], "share": SHIFT_RATE if "token" in key else 1.0}
+            for key, weight in self.weights.items()
+        ]
+        self.optimiser = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98))
 
     @property
     def checkpoint(self) -> Path:
@@ -145,7 +183,7 @@ class Learner:
     def learn(self, pictures: Tensor, texts: list[str], others: list[str]) -> dict[str, float]:
         """Take one step: pictures [N, 3072] with their captions, and other captions; return figures."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self.plan.rate(self.step)
+            group["lr"] = self.plan.rate(self.step) * group["share"]
         wanted = self.clip.visual.trunk.look.axes(pictures)
         tokens = model.tokens(texts + others)
         with torch.no_grad():
@@ -164,11 +202,12 @@ class Learner:
 
     def export(self, vocabulary: captions.Vocabulary) -> None:
         """Write the guide, its text tower weighted as the image tower weighs meaning and look."""
-        state = {key: value.clone() for key, value in self.clip.state_dict().items() if key != "attn_mask"}
+        state = {key: value.clone() for key, value in self.clip.state_dict().items()}
+        state = {key: value for key, value in state.items() if not key.startswith(("attn_mask", "token_"))}
         state["visual.trunk.share"] = torch.tensor(SHARE)
         state["text_projection"][:, :MEANING] *= (1 - SHARE) ** 0.5
         state["text_projection"][:, MEANING:] *= SHARE**0.5
-        words = state.pop("token_embedding.weight")
+        words = self.clip.token_embedding.moved()
         config = model.looking(len(state["visual.trunk.look.axes.bias"]))
         export.from_average(
             self.work, state, words, vocabulary, self.step, config=config, views=VIEWS, name="doodle-look"
@@ -183,7 +222,7 @@ def run(work: common.Work, plan: Plan, start: Path, until: int, axes: int = AXES
         weight, bias = principal_axes(source, plan, axes)
         common.save_tensors({"weight": weight, "bias": bias}, found)
     clip.visual.trunk.look.axes.load_state_dict(load_file(found))
-    learner = Learner(work, plan, clip)
+    learner = Learner(work, plan, clip, source.words())
     learner.load()
     began, first = time.monotonic(), learner.step
     drawn = halves.POOL.submit(source.lesson, learner.step, plan.batch)

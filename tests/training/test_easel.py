@@ -58,5 +58,10 @@ def test_scenes_stand_where_they_are_told(words: easel.Words) -> None:
         assert all(thing.angle == 0 and not thing.flip for thing in plan.things)
         if plan.kind == "pair" and " and " in plan.caption:
             assert plan.things[0].x < plan.things[1].x
-    single = [plan.things[0].size for plan in plans if plan.kind == "single"]
-    assert min(single) > 0.6 and max(single) < 0.8
+        first, second = plan.things[0], plan.things[-1]
+        if plan.kind == "pair" and " above " in plan.caption:
+            assert first.y < second.y and first.x == second.x
+        if plan.kind == "pair" and " right " in plan.caption:
+            assert first.x > second.x
+        if plan.kind == "single":
+            assert (first.x, first.y, first.size) == (0.5, 0.5, 0.74)
