@@ -40,8 +40,6 @@ from artgen.geometry import Size
 from artgen.options import Options
 from artgen.plain_yaml import read_yaml
 
-POPULATIONS = {"collage": 2}
-"""Candidates by default, by renderer, where it is not one: evolution needs two."""
 LARGEST_SIDE = 32768
 """Longest side of a picture in pixels."""
 MOST_EDITS = 50
@@ -120,8 +118,8 @@ class RunConfig(Wishes):
     steps: int = Field(200, ge=1, le=1_000_000, description="optimisation steps")
     seconds: float | None = Field(None, gt=0, description="stop after so many seconds instead")
     seed: int = Field(default_factory=lambda: secrets.randbelow(2**31), ge=0, lt=2**63)
-    population: int = Field(
-        1, ge=1, le=4096, description="candidates optimised side by side; default 1, collage 2"
+    population: int | None = Field(
+        None, ge=1, le=4096, description="candidates optimised side by side; default: the renderer's own"
     )
     canvas: WrittenSize | None = Field(None, description="size that is optimised, WxH")
     size: WrittenSize | None = Field(None, description="size of image.png, WxH; default long side 1024")
@@ -160,13 +158,6 @@ class RunConfig(Wishes):
     edited: EditOptions | None = Field(
         None, description="the run this one goes on from, and what was changed; written by artgen edit"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _populated(cls, values: Any) -> Any:
-        """Give a renderer that needs more than one candidate as many."""
-        default = POPULATIONS.get(str(values.get("renderer"))) if isinstance(values, dict) else None
-        return {"population": default, **values} if default is not None else values
 
     @model_validator(mode="after")
     def _has_a_goal(self) -> RunConfig:

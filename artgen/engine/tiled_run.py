@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +31,7 @@ from artgen.engine.setup import (
     build_renderer,
     export_size,
     make_workshop,
+    population_of,
     start_candidates,
 )
 from artgen.engine.tiles import (
@@ -82,7 +82,7 @@ def resume_tiles(
 ) -> RunResult:
     """Go on with such a run; see `artgen.engine.run.resume`."""
     facts = Facts.of(load_checkpoint(tile_checkpoint(folder, 0)))
-    config = RunConfig.from_text(json.dumps(facts.config))
+    config = facts.configuration()
     if not open_files:
         require_known(config.local_files(), facts.inputs, folder)
     use_threads(facts.threads)
@@ -175,14 +175,14 @@ class _TiledRun:
         for index in range(max(0, begun - 1)):
             checkpoint = load_checkpoint(kept[index])
             renderer = self._empty_tile(index)
-            take_state(renderer, checkpoint.tensors.get("renderer", {}), self.config.population)
+            take_state(renderer, checkpoint.tensors.get("renderer", {}), population_of(self.config))
             smoothed = checkpoint.tensors.get("loop", {}).get("smoothed")
             self._note(index, renderer, smoothed)
         return max(0, begun - 1)
 
     def _empty_tile(self, index: int) -> Collage:
         renderer = build_renderer(tile_config(self.config, self.tiling, index), self._tile)
-        renderer.init(self.config.population, torch.Generator().manual_seed(0))
+        renderer.init(population_of(self.config), torch.Generator().manual_seed(0))
         return cast(Collage, renderer.to(self._tools.device))
 
     def _note(self, index: int, renderer: Collage, smoothed: torch.Tensor | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from artgen.engine.checkpoint import CHECKPOINT, load_checkpoint
 from artgen.engine.ground import Ground, make_ground
 from artgen.engine.memory import check_canvas
 from artgen.engine.saving import Facts, take_state
-from artgen.engine.setup import build_renderer
+from artgen.engine.setup import build_renderer, population_of
 from artgen.errors import InputError, UsageError, broken_input
 from artgen.renderers.base import Renderer
 
@@ -60,14 +59,15 @@ def open_run(path: Path) -> SavedRun:
         raise InputError(f"{path}: is not the folder of a run (no {CHECKPOINT}); give runs/<name>")
     checkpoint = load_checkpoint(folder / CHECKPOINT)
     facts = Facts.of(checkpoint)
-    config = RunConfig.from_text(json.dumps(facts.config))
+    config = facts.configuration()
+    population = population_of(config)
     device = torch.device("cpu")
-    check_canvas(config.population, facts.canvas, device)
+    check_canvas(population, facts.canvas, device)
     renderer = build_renderer(config, facts.canvas)
-    renderer.init(config.population, torch.Generator().manual_seed(0))
+    renderer.init(population, torch.Generator().manual_seed(0))
     with broken_input(f"{folder}: its checkpoint is damaged", "run it again"):
-        take_state(renderer, checkpoint.tensors["renderer"], config.population)
+        take_state(renderer, checkpoint.tensors["renderer"], population)
         smoothed = checkpoint.tensors.get("loop", {}).get("smoothed")
-        order = list(range(config.population))
+        order = list(range(population))
         order = order if smoothed is None else sorted(order, key=lambda index: float(smoothed[index]))
     return SavedRun(folder, config, renderer, order, make_ground(config, device), facts.step)

@@ -127,8 +127,9 @@ def test_what_is_wrong_is_one_line(artgen, tiny_guide: str, options: list[str], 
 def test_collages_have_two_candidates_unless_told_otherwise(artgen, run: Path):
     assert config_of(run).population == 2
     assert Path("run/candidate-2.png").is_file()
-    assert RunConfig(prompts="x").population == 1
-    assert RunConfig(prompts="x", renderer="collage", population=1).population == 1
+    alone = [*QUICK, "--steps", 1, "--population", 1, "--out", "alone"]
+    assert artgen("paint", "--target", config_of(run).target, *alone).status == 0
+    assert config_of(Path("alone")).population == 1
 
 
 def test_layers_and_background_as_openraster_and_folder(artgen, run: Path):
