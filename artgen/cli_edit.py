@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from artgen.cli_running import Force, Json, Out, Quiet, run_and_report
+from artgen.cli_running import Force, Json, Out, Quiet, run_and_report, written_path
 from artgen.console import reported
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def edit(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, or a picture in it.")],
+    run: Annotated[Path, typer.Argument(parser=written_path, help="Folder of a run, or a picture in it.")],
     lock: Annotated[
         str,
         typer.Option(metavar="3,7", help="Elements that stay, numbered as in image.svg (path-3, layer-3)."),

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from artgen.cli_running import Json
+from artgen.cli_running import Json, written_path
 from artgen.console import print_answer, reported
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, or a picture in it.")],
+    run: Annotated[Path, typer.Argument(parser=written_path, help="Folder of a run, or a picture in it.")],
     size: Annotated[
         str | None, typer.Option(metavar="WxH", help="Size in pixels; of a cell with --sheet.")
     ] = None,
@@ -26,7 +26,8 @@ def export(
         bool, typer.Option("--sheet", help="All candidates in one picture, a sprite sheet.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Default: in the folder.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", parser=written_path, help="Default: in the folder."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
     as_json: Json = False,

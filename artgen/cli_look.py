@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from artgen.cli_running import Json
+from artgen.cli_running import Json, written_path
 from artgen.console import print_answer, print_json, reported
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def presets(as_json: Json = False) -> None:
 
 
 def classify(
-    image: Annotated[Path, typer.Argument(help="A picture.")],
+    image: Annotated[Path, typer.Argument(parser=written_path, help="A picture.")],
     labels: Annotated[str, typer.Option(help="Texts to choose from, divided by commas.")],
     guide: Annotated[str, typer.Option("--guide", "-g", help="NAME, NAME:TAG or NAME=FILE.")] = "doodle",
     as_json: Json = False,
@@ -99,7 +99,7 @@ def classify(
 
 
 def score(
-    picture: Annotated[Path, typer.Argument(help="A picture, or the folder of a run.")],
+    picture: Annotated[Path, typer.Argument(parser=written_path, help="A picture, or the folder of a run.")],
     guide: Annotated[str, typer.Option("--guide", "-g", help="A guide other than the painter's.")],
     prompt: Annotated[str | None, typer.Argument(help="What it should show; a run knows its own.")] = None,
     distractors: Annotated[

@@ -20,7 +20,7 @@ from artgen.cli_options import (
     parse_paint_arguments,
 )
 from artgen.cli_paint_options import PAINT, takes
-from artgen.cli_running import Force, Json, Out, Quiet, run_and_report
+from artgen.cli_running import Force, Json, Out, Quiet, run_and_report, written_path
 from artgen.console import reported
 
 if TYPE_CHECKING:
@@ -55,7 +55,10 @@ def _paint(*what: Any, **how: Any) -> RunResult:
 
 
 def resume(
-    run: Annotated[Path, typer.Argument(help="Folder of a run or a batch that was stopped or killed.")],
+    run: Annotated[
+        Path,
+        typer.Argument(parser=written_path, help="Folder of a run or a batch that was stopped or killed."),
+    ],
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Open local files it names that it did not begin with.")
     ] = False,
@@ -80,7 +83,7 @@ def _resume(*what: Any, **how: Any) -> RunResult:
 
 
 def rerun(
-    picture: Annotated[Path, typer.Argument(help="A PNG or WebP that artgen made.")],
+    picture: Annotated[Path, typer.Argument(parser=written_path, help="A PNG or WebP that artgen made.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Open the local files the picture names.")] = False,
     out: Out = None,
     force: Force = False,
@@ -103,7 +106,9 @@ def rerun(
 
 
 def promote(
-    sheet: Annotated[Path, typer.Argument(help="Contact sheet of a batch (sheet.png), or its folder.")],
+    sheet: Annotated[
+        Path, typer.Argument(parser=written_path, help="Contact sheet of a batch (sheet.png), or its folder.")
+    ],
     number: Annotated[int, typer.Argument(help="Number of the picture on the sheet.")],
 ) -> None:
     """Go on from one picture of a contact sheet; all options of paint: artgen promote SHEET 3 --preset best."""

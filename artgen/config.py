@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     Field,
@@ -87,6 +88,14 @@ def parse_aspect(value: Any) -> Any:
     return value
 
 
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty; name something, or leave it out")
+    return value
+
+
+Named = Annotated[str, AfterValidator(_not_blank)]
+"""A file, a colour or a palette; an empty text, as of a variable that is not set, is none."""
 WrittenSize = Annotated[
     Size, BeforeValidator(parse_size), PlainSerializer(lambda size: f"{size.width}x{size.height}")
 ]
@@ -124,7 +133,7 @@ class RunConfig(Wishes):
     canvas: WrittenSize | None = Field(None, description="size that is optimised, WxH")
     size: WrittenSize | None = Field(None, description="size of image.png, WxH; default long side 1024")
     aspect: Aspect | None = Field(None, description="width:height of the picture")
-    background: str = Field(
+    background: Named = Field(
         "white", description="what is behind the picture: a colour's name, #rrggbb, or a picture file"
     )
     transparent: bool = Field(
@@ -136,17 +145,17 @@ class RunConfig(Wishes):
     wrap: bool = Field(
         False, description="views may cross the edges, so that the picture tiles without a seam"
     )
-    palette: str | None = Field(
+    palette: Named | None = Field(
         None, description="colours divided by commas, a .gpl, .hex or .pal file, or a name (artgen palettes)"
     )
     cutouts: CutoutOptions = CutoutOptions()
     optimiser: OptimiserOptions = OptimiserOptions()
     evolution: EvolutionOptions = EvolutionOptions()
     losses: Annotated[dict[str, float], Sorted] = Field({}, description="weight of each additional loss")
-    init: str | None = Field(None, description="picture or SVG to start from")
-    target: str | None = Field(None, description="picture to fit")
-    style: str | None = Field(None, description="picture whose style is wanted")
-    mask: str | None = Field(
+    init: Named | None = Field(None, description="picture or SVG to start from")
+    target: Named | None = Field(None, description="picture to fit")
+    style: Named | None = Field(None, description="picture whose style is wanted")
+    mask: Named | None = Field(
         None,
         description="picture: what is white in it changes, what is black stays as in init, target or background",
     )

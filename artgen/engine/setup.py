@@ -84,7 +84,8 @@ def make_workshop(
     weighted = _weighted_losses(config)
     needs_guides = bool(terms) or _starts_on_saliency(options, config)
     needs_guides = needs_guides or any(getattr(loss, "needs_guide", False) for loss, _ in weighted.values())
-    specs = [parse_guide(text) for text in config.guides] if needs_guides else []
+    specs = [parse_guide(text) for text in config.guides]
+    specs = specs if needs_guides else []
     loaded = list(guides or []) or [load_guide(spec.label, device) for spec in specs]
     renderer = build_renderer(config, config.canvas or _default_canvas(options, config, loaded))
     size = export_size(config, renderer.canvas)
