@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from artgen.cli_running import Json, written_path
+from artgen.cli_running import Json, Yes, written_path
 from artgen.console import print_answer, reported
 
 
@@ -30,6 +30,7 @@ def export(
         typer.Option("--out", "-o", metavar="FILE", parser=written_path, help="Default: in the folder."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Write a run's picture at any size as PNG, WebP or SVG: artgen export RUN --size 4096x4096."""
@@ -44,7 +45,7 @@ def export(
         name = form or suffix or "png"
         if name not in FORMATS:
             raise UsageError(f"no format {name!r}; known: {', '.join(FORMATS)}")
-        opened = open_run(run)
+        opened = open_run(run, open_files=yes)
         kind = "sheet" if sheet else "export" if candidate == 1 else f"export-{candidate}"
         path = out or opened.folder / f"{kind}{f'-{size.lower()}' if size else ''}.{name}"
         if path.exists() and not force:

@@ -41,6 +41,12 @@ Out = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Replace what is in --out.")]
 
 
+Yes = Annotated[
+    bool,
+    typer.Option("--yes", "-y", help="Open local files it names even if they are not those it began with."),
+]
+
+
 def run_and_report(work: Callable[..., RunResult], as_json: bool, quiet: bool) -> None:
     """Run with a progress bar, say what came of it, and exit with 130 if it was stopped.
 

@@ -202,18 +202,21 @@ class RunConfig(Wishes):
         return yaml.safe_dump(json.loads(self.to_json()), sort_keys=False, allow_unicode=True)
 
     def local_files(self) -> list[str]:
-        """Return the paths of local files that this configuration would open."""
+        """Return the paths of local files that a run of this configuration would open."""
+        named = [path for path in (self.init, self.target, self.style) if path is not None]
         pictures = [term.content for term in self.all_terms() if term.is_image]
         weights = [guide.partition("=")[2].partition("@")[0] for guide in self.guides if "=" in guide]
-        options = [
-            value for value in self.options.values() if isinstance(value, str) and _looks_like_path(value)
-        ]
-        options += [cell for row in self.tile_patches for cell in row if _looks_like_path(cell)]
-        ground = [self.background] if _looks_like_path(self.background) else []
-        named = [path for path in (self.init, self.target, self.style, self.mask) if path is not None]
-        colours = [self.palette] if self.palette is not None and _looks_like_path(self.palette) else []
         before = self.edited.config.local_files() if self.edited is not None else []
-        return list(dict.fromkeys([*named, *ground, *colours, *pictures, *weights, *options, *before]))
+        return list(dict.fromkeys([*named, *self.picture_files(), *pictures, *weights, *before]))
+
+    def picture_files(self) -> list[str]:
+        """Return the paths of local files that rendering a picture of this configuration would open."""
+        kept = [path for path in (self.mask, self.init, self.target) if path is not None]
+        options = [value for value in self.options.values() if isinstance(value, str)]
+        options += [cell for row in self.tile_patches for cell in row]
+        named = [text for text in (self.background, self.palette) if text and _looks_like_path(text)]
+        named += [text for text in options if _looks_like_path(text) or _names_something_here(text)]
+        return list(dict.fromkeys([*(kept if self.mask is not None else ()), *named]))
 
     @classmethod
     def from_text(cls, text: str) -> RunConfig:
@@ -313,7 +316,15 @@ def options_from(model: type[BaseModel], values: Mapping[str, Any], owner: str) 
 
 
 def _looks_like_path(value: str) -> bool:
-    return "/" in value or "\\" in value or Path(value).suffix != ""
+    return value.startswith("~") or "/" in value or "\\" in value or Path(value).suffix != ""
+
+
+def _names_something_here(value: str) -> bool:
+    """Return whether a text, or a part of it between commas, is a path from here without looking like one."""
+    try:
+        return any(Path(part.strip()).exists() for part in value.split(",") if part.strip())
+    except (OSError, ValueError):
+        return False
 
 
 def _one_line(error: ValidationError, model: type[BaseModel]) -> str:
