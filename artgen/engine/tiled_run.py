@@ -113,6 +113,8 @@ class _TiledRun:
         }
         self._tile = self._tools.stage.canvas
         self.whole_config = whole_config(config, tiling, self._tile)
+        self._inputs |= fingerprints(self.whole_config.local_files())
+        self._tools = dataclasses.replace(self._tools, inputs=self._inputs)
         for term in grammar.parse_all(self.whole_config.prompts):
             if term.is_image:
                 read_opaque(term.content)  # what is wrong shows before anything is made

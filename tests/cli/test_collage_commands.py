@@ -79,6 +79,8 @@ def test_tiles_from_a_file_and_from_words_are_the_same(artgen, tiny_guide: str):
     assert (words.status, words.out, words.err) == (0, "", "")
     file = artgen("a landscape", *shared, "--tile-prompts", "tiles.txt", "--out", "file", "--json")
     assert json.loads(file.out)["step"] == 4
+    assert artgen("export", "file", "--size", "32x32").status == 0
+    assert artgen("edit", "file", "--delete", "0", "--out", "edited", "--quiet").status == 0
     pictures = [np.asarray(Pillow.open(f"{name}/image.png")) for name in ("words", "file")]
     assert np.array_equal(*pictures)
     assert config_of(Path("words")).tile_prompts == config_of(Path("file")).tile_prompts
