@@ -15,13 +15,14 @@ from artgen.engine.events import Event, Finished, Listener, Notice, Started, Ste
 from artgen.engine.evolution import Evolution, initial_search
 from artgen.engine.folder import clear_outputs, make_folder, write_atomically
 from artgen.engine.inputs import require_known
-from artgen.engine.loop import LoopState, optimise
+from artgen.engine.loop import optimise
 from artgen.engine.metrics import Metrics
 from artgen.engine.optimiser import make_optimiser
 from artgen.engine.randomness import Streams
 from artgen.engine.report import Outcome, RunResult, write_report
 from artgen.engine.saving import Facts, capture, restore
 from artgen.engine.setup import Workshop, make_workshop, population_of, settled, start_candidates
+from artgen.engine.state import LoopState
 from artgen.errors import RunError
 from artgen.export.pictures import finished_picture, write_level, write_pictures
 from artgen.export.timelapse import Timelapse

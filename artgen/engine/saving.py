@@ -14,12 +14,12 @@ from torch import Tensor
 from artgen.config import RunConfig
 from artgen.engine.checkpoint import Checkpoint
 from artgen.engine.evolution import Evolution
-from artgen.engine.loop import LoopState
 from artgen.engine.optimiser import load_moments, make_optimiser, moments
 from artgen.engine.randomness import Streams
 from artgen.engine.report import versions
 from artgen.engine.setup import Workshop, population_of, settled, start_candidates
 from artgen.engine.start import check_finite
+from artgen.engine.state import LoopState
 from artgen.errors import InputError, broken_input
 from artgen.options import Options
 from artgen.renderers.base import Feedback, Renderer
@@ -69,7 +69,12 @@ class Facts(Options):
 
 
 def capture(config: RunConfig, workshop: Workshop, state: LoopState) -> Checkpoint:
-    """Return everything the run needs to go on and end with the same bits."""
+    """Return everything the run needs to go on and end with the same bits.
+
+    Raises:
+        RunError: the last steps were not finite; the state is then one that was.
+    """
+    state.settle()
     stage = workshop.stage
     optimiser = {
         f"{name}/{key}": tensor

@@ -15,6 +15,7 @@ from artgen.engine.inputs import fingerprints
 from artgen.engine.loop import Stage
 from artgen.engine.memory import check_canvas, check_export
 from artgen.engine.start import start_from_run
+from artgen.engine.watch import steps_between_readings
 from artgen.errors import UsageError
 from artgen.guides.base import Guide, load_guide, parse_guide
 from artgen.guides.cutouts import DEFAULT_FLIP
@@ -114,7 +115,8 @@ def make_workshop(
         context,
         config.wrap,
     )
-    stage = Stage(renderer, objective, renderer.canvas, ground, config.optimiser)
+    every = steps_between_readings(device)
+    stage = Stage(renderer, objective, renderer.canvas, ground, config.optimiser, every)
     return Workshop(stage, loaded, size, device, fingerprints(config.local_files()))
 
 

@@ -19,7 +19,7 @@ from artgen.engine.evolution import Evolution
 from artgen.engine.folder import clear_outputs, make_folder, make_part_folder, write_atomically
 from artgen.engine.ground import make_ground
 from artgen.engine.inputs import fingerprints, require_known
-from artgen.engine.loop import LoopState, Stage, optimise
+from artgen.engine.loop import Stage, optimise
 from artgen.engine.metrics import Metrics
 from artgen.engine.optimiser import make_optimiser
 from artgen.engine.randomness import Streams
@@ -34,6 +34,7 @@ from artgen.engine.setup import (
     population_of,
     start_candidates,
 )
+from artgen.engine.state import LoopState
 from artgen.engine.tiles import (
     PlacedTile,
     check_tiles,
@@ -234,7 +235,7 @@ class _TiledRun:
                 self._listener(event)  # type: ignore[arg-type]
                 return
             now = (index + event.progress) / count
-            event = Stepped(offset + event.step, now, event.losses, event.terms)
+            event = Stepped(offset + event.step, now, event.figures)
             self._metrics.note(event)
             self._timelapse.note(event.step, progress, now, lambda side: self._frame(index, state, side))
             progress = now
