@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from artgen.cli_running import Json, written_path
 from artgen.console import print_json, reported
 
 assets_app = typer.Typer(help="Patch sets: list, show, check, make.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")]
 Sheet = Annotated[
-    Path | None, typer.Option("--sheet", metavar="FILE", help="Write a contact sheet, PNG or JPEG.")
+    Path | None,
+    typer.Option("--sheet", metavar="FILE", parser=written_path, help="Write a contact sheet, PNG or JPEG."),
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Go on without files that cannot be used.")]
 
@@ -69,7 +70,9 @@ def show(
 
 @assets_app.command()
 def check(
-    paths: Annotated[list[Path], typer.Argument(help="Folders, zip archives or .npy files.")],
+    paths: Annotated[
+        list[Path], typer.Argument(parser=written_path, help="Folders, zip archives or .npy files.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Check patch sets; exit status 2 if anything in them cannot be used."""
@@ -100,8 +103,14 @@ def check(
 
 @assets_app.command()
 def make(
-    pictures: Annotated[list[Path], typer.Argument(help="Pictures, SVG or .npy files, or folders of them.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="A new folder for the set.")],
+    pictures: Annotated[
+        list[Path],
+        typer.Argument(parser=written_path, help="Pictures, SVG or .npy files, or folders of them."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="FOLDER", parser=written_path, help="A new folder for the set."),
+    ],
     method: Annotated[str, typer.Option(help="auto, alpha, chroma, components or grabcut.")] = "auto",
     side: Annotated[int, typer.Option(min=16, max=2048, help="Longest side of the patches in pixels.")] = 192,
     tolerance: Annotated[float, typer.Option(help="Least colour difference from the background.")] = 18.0,

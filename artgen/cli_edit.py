@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from artgen.cli_running import Force, Json, Out, Quiet, run_and_report
+from artgen.cli_running import Force, Json, Out, Quiet, Yes, run_and_report, written_path
 from artgen.console import reported
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def edit(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, or a picture in it.")],
+    run: Annotated[Path, typer.Argument(parser=written_path, help="Folder of a run, or a picture in it.")],
     lock: Annotated[
         str,
         typer.Option(metavar="3,7", help="Elements that stay, numbered as in image.svg (path-3, layer-3)."),
@@ -25,13 +25,16 @@ def edit(
     steps: Annotated[int, typer.Option("--continue", min=0, help="Optimisation steps afterwards.")] = 0,
     out: Out = None,
     force: Force = False,
+    yes: Yes = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Go on from a picture with some strokes locked or deleted: artgen edit RUN --lock 3,7 --continue 100."""
     with reported(as_json):
         kept, gone = _numbers(lock, "--lock"), _numbers(delete, "--delete")
-        work = functools.partial(_edit, run, lock=kept, delete=gone, steps=steps, out=out, force=force)
+        work = functools.partial(
+            _edit, run, lock=kept, delete=gone, steps=steps, out=out, force=force, open_files=yes
+        )
         run_and_report(work, as_json, quiet)
 
 

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from artgen.cli_running import Json
+from artgen.cli_running import Json, Yes, written_path
 from artgen.console import print_answer, reported
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, or a picture in it.")],
+    run: Annotated[Path, typer.Argument(parser=written_path, help="Folder of a run, or a picture in it.")],
     size: Annotated[
         str | None, typer.Option(metavar="WxH", help="Size in pixels; of a cell with --sheet.")
     ] = None,
@@ -26,9 +26,11 @@ def export(
         bool, typer.Option("--sheet", help="All candidates in one picture, a sprite sheet.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Default: in the folder.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", parser=written_path, help="Default: in the folder."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Write a run's picture at any size as PNG, WebP or SVG: artgen export RUN --size 4096x4096."""
@@ -43,7 +45,7 @@ def export(
         name = form or suffix or "png"
         if name not in FORMATS:
             raise UsageError(f"no format {name!r}; known: {', '.join(FORMATS)}")
-        opened = open_run(run)
+        opened = open_run(run, open_files=yes)
         kind = "sheet" if sheet else "export" if candidate == 1 else f"export-{candidate}"
         path = out or opened.folder / f"{kind}{f'-{size.lower()}' if size else ''}.{name}"
         if path.exists() and not force:

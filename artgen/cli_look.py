@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from artgen.cli_running import Json
+from artgen.cli_running import Json, written_path
 from artgen.console import print_answer, print_json, reported
+
+if TYPE_CHECKING:
+    from artgen.renderers.base import Renderer
 
 
 def guides(
@@ -41,9 +45,18 @@ def renderers(
             return
         for each, kind in found.items():
             typer.echo(f"{each}  {(kind.__doc__ or '').strip().splitlines()[0]}")
-            for key, field in kind.Options.model_fields.items() if name is not None else ():
-                option = f"--{key.replace('_', '-')}"
-                typer.echo(f"  {option:24} {field.description or ''} (default {field.get_default()})")
+            for line in _own_options(kind) if name is not None else ():
+                typer.echo(line)
+
+
+def _own_options(kind: type[Renderer]) -> Iterator[str]:
+    """Yield a line for each option of a renderer, and for what it prefers of everybody's options."""
+    for key, field in kind.Options.model_fields.items():
+        option = f"--{key.replace('_', '-')}"
+        yield f"  {option:24} {field.description or ''} (default {field.get_default()})"
+    yield f"  {'--population':24} candidates optimised side by side (default {kind.default_population})"
+    for name, weight in kind.default_losses.items():
+        yield f"  {f'--loss {name}=WEIGHT':24} for pictures from words (default {weight})"
 
 
 def palettes(as_json: Json = False) -> None:
@@ -70,7 +83,7 @@ def presets(as_json: Json = False) -> None:
 
 
 def classify(
-    image: Annotated[Path, typer.Argument(help="A picture.")],
+    image: Annotated[Path, typer.Argument(parser=written_path, help="A picture.")],
     labels: Annotated[str, typer.Option(help="Texts to choose from, divided by commas.")],
     guide: Annotated[str, typer.Option("--guide", "-g", help="NAME, NAME:TAG or NAME=FILE.")] = "doodle",
     as_json: Json = False,
@@ -86,7 +99,7 @@ def classify(
 
 
 def score(
-    picture: Annotated[Path, typer.Argument(help="A picture, or the folder of a run.")],
+    picture: Annotated[Path, typer.Argument(parser=written_path, help="A picture, or the folder of a run.")],
     guide: Annotated[str, typer.Option("--guide", "-g", help="A guide other than the painter's.")],
     prompt: Annotated[str | None, typer.Argument(help="What it should show; a run knows its own.")] = None,
     distractors: Annotated[

@@ -209,13 +209,17 @@ def read_grid_file(value: str | None, name: str) -> str | None:
     """Return the text of a file if `value` names one, else `value`: rows divided by ` / `, cells by `;`.
 
     Raises:
+        UsageError: it is empty.
         InputError: it names a file that cannot be read.
     """
     from pathlib import Path
 
-    if value is None or ";" in value or not value.strip():
+    option = f"--{name.replace('_', '-')}"
+    if value is not None and not value.strip():
+        raise UsageError(f"{option} is empty; give the prompts, or a text file of them")
+    if value is None or ";" in value:
         return value
-    path, option = Path(value), f"--{name.replace('_', '-')}"
+    path = Path(value)
     try:
         if path.suffix.lower() != ".txt" and not path.is_file():
             return value

@@ -20,7 +20,7 @@ from artgen.cli_options import (
     parse_paint_arguments,
 )
 from artgen.cli_paint_options import PAINT, takes
-from artgen.cli_running import Force, Json, Out, Quiet, run_and_report
+from artgen.cli_running import Force, Json, Out, Quiet, Yes, run_and_report, written_path
 from artgen.console import reported
 
 if TYPE_CHECKING:
@@ -55,10 +55,11 @@ def _paint(*what: Any, **how: Any) -> RunResult:
 
 
 def resume(
-    run: Annotated[Path, typer.Argument(help="Folder of a run or a batch that was stopped or killed.")],
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Open local files it names that it did not begin with.")
-    ] = False,
+    run: Annotated[
+        Path,
+        typer.Argument(parser=written_path, help="Folder of a run or a batch that was stopped or killed."),
+    ],
+    yes: Yes = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -80,7 +81,7 @@ def _resume(*what: Any, **how: Any) -> RunResult:
 
 
 def rerun(
-    picture: Annotated[Path, typer.Argument(help="A PNG or WebP that artgen made.")],
+    picture: Annotated[Path, typer.Argument(parser=written_path, help="A PNG or WebP that artgen made.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Open the local files the picture names.")] = False,
     out: Out = None,
     force: Force = False,
@@ -90,24 +91,25 @@ def rerun(
     """Paint a picture again, with the configuration in its metadata; an edited one from its beginning."""
     with reported(as_json):
         from artgen.config import RunConfig
-        from artgen.errors import UsageError
+        from artgen.engine.inputs import require_known
         from artgen.export.metadata import read_configuration
 
         config = RunConfig.from_text(read_configuration(picture))
-        files = config.local_files()
-        if files and not yes:
-            raise UsageError(
-                f"{picture} names local files: {', '.join(files)}; add --yes if they may be opened"
-            )
+        if not yes:
+            require_known(config.local_files(), {}, picture)
         _run(config, out, {"force": force, "as_json": as_json, "quiet": quiet})
 
 
 def promote(
-    sheet: Annotated[Path, typer.Argument(help="Contact sheet of a batch (sheet.png), or its folder.")],
+    sheet: Annotated[
+        Path, typer.Argument(parser=written_path, help="Contact sheet of a batch (sheet.png), or its folder.")
+    ],
     number: Annotated[int, typer.Argument(help="Number of the picture on the sheet.")],
+    yes: Yes = False,
 ) -> None:
     """Go on from one picture of a contact sheet; all options of paint: artgen promote SHEET 3 --preset best."""
-    arguments = current_context().args
+    arguments = [word for word in current_context().args if word not in ("--yes", "-y")]
+    yes = yes or len(arguments) < len(current_context().args)
     as_json = "--json" in arguments
     with reported(as_json):
         from artgen.batch.sheet import find_run
@@ -117,10 +119,20 @@ def promote(
         merged = ["--config", str(folder / "config.yaml"), "--population", "1", *arguments]
         params, own = parse_paint_arguments(merged)
         values: dict[str, Any] = configuration_values(params, own)
-        values["init"] = params["init"] or str(folder)
+        values["init"] = params["init"] if params["init"] is not None else str(folder)
         values["edited"] = None
-        out = Path(params["out"]) if params["out"] else None
-        _run(RunConfig.make(values), out, params)
+        config = RunConfig.make(values)
+        work = functools.partial(
+            _promote, folder, config, params["out"], open_files=yes, force=params["force"]
+        )
+        run_and_report(work, params["as_json"], params["quiet"])
+
+
+def _promote(*what: Any, **how: Any) -> RunResult:
+    """Go on from a run of a batch; torch is imported here, while the progress bar says so."""
+    from artgen.batch.promoted import promote as go_on
+
+    return go_on(*what, **how)
 
 
 def register(app: typer.Typer) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 import typer
 from typer.models import OptionInfo
 
-from artgen.cli_running import Force, Json, Out, Quiet
+from artgen.cli_running import Force, Json, Out, Quiet, written_path
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Text = str | None
@@ -112,7 +112,10 @@ class Batch:
     prompt_file: Annotated[
         Path | None,
         typer.Option(
-            "--prompts", metavar="FILE", help="One run for each line: a prompt, and options of its own."
+            "--prompts",
+            metavar="FILE",
+            parser=written_path,
+            help="One run for each line: a prompt, and options of its own.",
         ),
     ] = None
 
@@ -133,7 +136,10 @@ class Configuration:
     """The whole configuration."""
 
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", metavar="FILE", help="YAML or JSON to begin with.")
+        Path | None,
+        typer.Option(
+            "--config", "-c", metavar="FILE", parser=written_path, help="YAML or JSON to begin with."
+        ),
     ] = None
     assignments: Annotated[
         Texts, typer.Option("--set", metavar="KEY=VALUE", help="Any key of the configuration.")

@@ -14,10 +14,37 @@ from artgen.console import INTERRUPTED, print_json, watched
 if TYPE_CHECKING:
     from artgen.engine.report import RunResult
 
+
+def written_path(text: str) -> Path:
+    """Read a path from the command line; an empty one, as of a variable that is not set, is not `.`.
+
+    Raises:
+        BadParameter: it is empty.
+    """
+    if not text.strip():
+        raise typer.BadParameter("the path is empty; name a file or a folder ('.' for this one)")
+    return Path(text)
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="The run's own folder; default runs/<date>-…")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="FOLDER",
+        parser=written_path,
+        help="The run's own folder; default runs/<date>-…",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is in --out.")]
+
+
+Yes = Annotated[
+    bool,
+    typer.Option("--yes", "-y", help="Open local files it names even if they are not those it began with."),
+]
 
 
 def run_and_report(work: Callable[..., RunResult], as_json: bool, quiet: bool) -> None:

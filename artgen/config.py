@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     Field,
@@ -40,8 +41,6 @@ from artgen.geometry import Size
 from artgen.options import Options
 from artgen.plain_yaml import read_yaml
 
-POPULATIONS = {"collage": 2}
-"""Candidates by default, by renderer, where it is not one: evolution needs two."""
 LARGEST_SIDE = 32768
 """Longest side of a picture in pixels."""
 MOST_EDITS = 50
@@ -89,6 +88,14 @@ def parse_aspect(value: Any) -> Any:
     return value
 
 
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty; name something, or leave it out")
+    return value
+
+
+Named = Annotated[str, AfterValidator(_not_blank)]
+"""A file, a colour or a palette; an empty text, as of a variable that is not set, is none."""
 WrittenSize = Annotated[
     Size, BeforeValidator(parse_size), PlainSerializer(lambda size: f"{size.width}x{size.height}")
 ]
@@ -120,13 +127,13 @@ class RunConfig(Wishes):
     steps: int = Field(200, ge=1, le=1_000_000, description="optimisation steps")
     seconds: float | None = Field(None, gt=0, description="stop after so many seconds instead")
     seed: int = Field(default_factory=lambda: secrets.randbelow(2**31), ge=0, lt=2**63)
-    population: int = Field(
-        1, ge=1, le=4096, description="candidates optimised side by side; default 1, collage 2"
+    population: int | None = Field(
+        None, ge=1, le=4096, description="candidates optimised side by side; default: the renderer's own"
     )
     canvas: WrittenSize | None = Field(None, description="size that is optimised, WxH")
     size: WrittenSize | None = Field(None, description="size of image.png, WxH; default long side 1024")
     aspect: Aspect | None = Field(None, description="width:height of the picture")
-    background: str = Field(
+    background: Named = Field(
         "white", description="what is behind the picture: a colour's name, #rrggbb, or a picture file"
     )
     transparent: bool = Field(
@@ -138,17 +145,17 @@ class RunConfig(Wishes):
     wrap: bool = Field(
         False, description="views may cross the edges, so that the picture tiles without a seam"
     )
-    palette: str | None = Field(
+    palette: Named | None = Field(
         None, description="colours divided by commas, a .gpl, .hex or .pal file, or a name (artgen palettes)"
     )
     cutouts: CutoutOptions = CutoutOptions()
     optimiser: OptimiserOptions = OptimiserOptions()
     evolution: EvolutionOptions = EvolutionOptions()
     losses: Annotated[dict[str, float], Sorted] = Field({}, description="weight of each additional loss")
-    init: str | None = Field(None, description="picture or SVG to start from")
-    target: str | None = Field(None, description="picture to fit")
-    style: str | None = Field(None, description="picture whose style is wanted")
-    mask: str | None = Field(
+    init: Named | None = Field(None, description="picture or SVG to start from")
+    target: Named | None = Field(None, description="picture to fit")
+    style: Named | None = Field(None, description="picture whose style is wanted")
+    mask: Named | None = Field(
         None,
         description="picture: what is white in it changes, what is black stays as in init, target or background",
     )
@@ -160,13 +167,6 @@ class RunConfig(Wishes):
     edited: EditOptions | None = Field(
         None, description="the run this one goes on from, and what was changed; written by artgen edit"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _populated(cls, values: Any) -> Any:
-        """Give a renderer that needs more than one candidate as many."""
-        default = POPULATIONS.get(str(values.get("renderer"))) if isinstance(values, dict) else None
-        return {"population": default, **values} if default is not None else values
 
     @model_validator(mode="after")
     def _has_a_goal(self) -> RunConfig:
@@ -202,18 +202,21 @@ class RunConfig(Wishes):
         return yaml.safe_dump(json.loads(self.to_json()), sort_keys=False, allow_unicode=True)
 
     def local_files(self) -> list[str]:
-        """Return the paths of local files that this configuration would open."""
+        """Return the paths of local files that a run of this configuration would open."""
+        named = [path for path in (self.init, self.target, self.style) if path is not None]
         pictures = [term.content for term in self.all_terms() if term.is_image]
         weights = [guide.partition("=")[2].partition("@")[0] for guide in self.guides if "=" in guide]
-        options = [
-            value for value in self.options.values() if isinstance(value, str) and _looks_like_path(value)
-        ]
-        options += [cell for row in self.tile_patches for cell in row if _looks_like_path(cell)]
-        ground = [self.background] if _looks_like_path(self.background) else []
-        named = [path for path in (self.init, self.target, self.style, self.mask) if path is not None]
-        colours = [self.palette] if self.palette is not None and _looks_like_path(self.palette) else []
         before = self.edited.config.local_files() if self.edited is not None else []
-        return list(dict.fromkeys([*named, *ground, *colours, *pictures, *weights, *options, *before]))
+        return list(dict.fromkeys([*named, *self.picture_files(), *pictures, *weights, *before]))
+
+    def picture_files(self) -> list[str]:
+        """Return the paths of local files that rendering a picture of this configuration would open."""
+        kept = [path for path in (self.mask, self.init, self.target) if path is not None]
+        options = [value for value in self.options.values() if isinstance(value, str)]
+        options += [cell for row in self.tile_patches for cell in row]
+        named = [text for text in (self.background, self.palette) if text and _looks_like_path(text)]
+        named += [text for text in options if _looks_like_path(text) or _names_something_here(text)]
+        return list(dict.fromkeys([*(kept if self.mask is not None else ()), *named]))
 
     @classmethod
     def from_text(cls, text: str) -> RunConfig:
@@ -313,7 +316,15 @@ def options_from(model: type[BaseModel], values: Mapping[str, Any], owner: str) 
 
 
 def _looks_like_path(value: str) -> bool:
-    return "/" in value or "\\" in value or Path(value).suffix != ""
+    return value.startswith("~") or "/" in value or "\\" in value or Path(value).suffix != ""
+
+
+def _names_something_here(value: str) -> bool:
+    """Return whether a text, or a part of it between commas, is a path from here without looking like one."""
+    try:
+        return any(Path(part.strip()).exists() for part in value.split(",") if part.strip())
+    except (OSError, ValueError):
+        return False
 
 
 def _one_line(error: ValidationError, model: type[BaseModel]) -> str:

@@ -19,6 +19,8 @@ from artgen.errors import ArtgenError
 
 Result = TypeVar("Result")
 
+REFRESH = 0.1
+"""Seconds between two looks at the losses: a GPU has to be waited for at each."""
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
@@ -170,6 +172,7 @@ class ProgressBar:
         )
         self._task = self._progress.add_task("loading", total=1.0, note="")
         self._begun, self._first = 0.0, 0
+        self._looked = -REFRESH
 
     def __enter__(self) -> ProgressBar:
         self._progress.start()
@@ -189,9 +192,10 @@ class ProgressBar:
             self._begun, self._first = time.monotonic(), event.step
             self._print(f"seed {event.seed}, writing to {event.folder}")
         elif isinstance(event, Stepped):
-            self._progress.update(
-                self._task, completed=event.progress, description=f"step {event.step}", note=self._note(event)
-            )
+            self._progress.update(self._task, completed=event.progress, description=f"step {event.step}")
+            if not self._quiet and (event.progress >= 1 or time.monotonic() - self._looked >= REFRESH):
+                self._progress.update(self._task, note=self._note(event))
+                self._looked = time.monotonic()
         elif isinstance(event, Notice):
             self._print(one_line(event.message), style="yellow")
         elif isinstance(event, Finished):

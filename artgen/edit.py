@@ -15,6 +15,7 @@ from pathlib import Path
 
 from artgen.config import EditOptions, RunConfig
 from artgen.engine.events import Event, Finished, Listener, Notice, Started, Stepped, ignore
+from artgen.engine.inputs import require_known
 from artgen.engine.report import RunResult
 from artgen.engine.run import continue_from, paint
 from artgen.errors import RunError, UsageError
@@ -30,6 +31,7 @@ def edit(
     steps: int = 0,
     out: Path | None = None,
     force: bool = False,
+    open_files: bool = False,
     listen: Listener = ignore,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> RunResult:
@@ -48,16 +50,20 @@ def edit(
         steps: optimisation steps afterwards; with none the picture is only edited.
         out: the new run's folder; `runs/<date>-<slug>-<seed>` if None.
         force: replace what an earlier run left in `out`.
+        open_files: open the local files the run names even if they are not those it began with.
         listen: told what happens.
         should_stop: asked before every step.
 
     Raises:
         InputError: `run` is no run.
-        UsageError: no such element, or the renderer has none.
+        UsageError: no such element, or the renderer has none; or the run names files with another
+            content than it began with.
     """
     if steps < 0:
         raise UsageError(f"{steps} steps cannot be made; give 0 or more")
-    opened = open_run(run)
+    opened = open_run(run, open_files)
+    if not open_files:
+        require_known(opened.config.local_files(), opened.inputs, opened.folder)
     before = EditOptions.model_validate(
         {"config": opened.config, "step": opened.step, "lock": lock, "delete": delete, "steps": steps}
     )

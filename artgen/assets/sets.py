@@ -132,7 +132,7 @@ def find(name: str) -> Path:
     if name in known:
         return shipped_folder() / name
     path = Path(name).expanduser()
-    if path.exists():
+    if name.strip() and path.exists():
         return path
     raise UsageError(f"patch set {name!r} not found{did_you_mean(name, known)} (artgen assets list)")
 

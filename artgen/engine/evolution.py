@@ -67,7 +67,7 @@ class Evolution:
         if (step + 1) % self.options.every:
             return []
         assert self._total is not None
-        means = self._total / self._count
+        means = (self._total / self._count).cpu()
         self._total, self._count = None, 0
         replaced = _pairs(self.options.method, means, generator)
         for parent, child in replaced:
@@ -87,10 +87,10 @@ class Evolution:
 
     def _note(self, losses: PerCandidate) -> None:
         """Add one step's losses; a loss that is not a number counts as the worst."""
-        judged = torch.nan_to_num(losses.detach().float().cpu(), nan=1e9, posinf=1e9)
+        judged = torch.nan_to_num(losses.detach().float(), nan=1e9, posinf=1e9)
         if self._total is None or len(self._total) != len(judged):
             self._total, self._count = torch.zeros_like(judged), 0
-        self._total = self._total + judged
+        self._total = self._total.to(judged.device) + judged
         self._count += 1
 
 

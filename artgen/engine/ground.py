@@ -78,7 +78,7 @@ class Ground:
         """
         if not self.transparent:
             return self.opaque(canvas)
-        backgrounds = random_backgrounds(Size(*canvas.shape[-2:]), generators).to(canvas)
+        backgrounds = random_backgrounds(Size(*canvas.shape[-2:]), generators).to(canvas, non_blocking=True)
         return on_background(self.masked(canvas), backgrounds)
 
     def opacity_excess(self, canvas: Canvas) -> PerCandidate:

@@ -1,8 +1,9 @@
 """The files outside its folder that a run opens, known again by their content.
 
 A run's folder may come from a stranger, and the files it names are then whatever lies
-there on this machine. A checkpoint records what its run opened; going on opens the same
-content without asking, and anything else only with the user's consent.
+there on this machine. A checkpoint records what its run opened; going on, exporting,
+editing and promoting open the same content without asking, and anything else only with
+the user's consent (`--yes`). A picture records nothing, so that repeating it always asks.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ def require_known(paths: Iterable[str], recorded: Mapping[str, str], owner: Path
 
     Args:
         paths: what the run's configuration names.
-        recorded: fingerprints from when the run began.
-        owner: the run's folder, for the message.
+        recorded: fingerprints from when the run began; empty for what records none.
+        owner: the run's folder or picture, for the message.
 
     Raises:
         UsageError: one of them is another, or was never recorded.
@@ -43,18 +44,24 @@ def require_known(paths: Iterable[str], recorded: Mapping[str, str], owner: Path
     if unknown:
         more = f" and {len(unknown) - MOST_NAMED} more" if len(unknown) > MOST_NAMED else ""
         raise UsageError(
-            f"{owner} names local files that are not those it began with: "
+            f"{owner} names local files that are not known to be those it began with: "
             f"{', '.join(unknown[:MOST_NAMED])}{more}; add --yes if they may be opened as they are now"
         )
 
 
 def _fingerprint(text: str) -> str | None:
     try:
-        parts = [Path(text)] if Path(text).exists() else [Path(part.strip()) for part in text.split(",")]
-        digests = [_content(part) for part in parts]
-    except (OSError, ValueError):
+        parts = [text] if Path(text).exists() else [part.strip() for part in text.split(",")]
+        places = [place for part in parts for place in _places(part)]
+        digests = [_content(place) for place in places]
+    except (OSError, ValueError, RuntimeError):
         return None
     return None if None in digests else hashlib.sha256("".join(map(str, digests)).encode()).hexdigest()
+
+
+def _places(part: str) -> list[Path]:
+    """Return where a path may lead: some of those who open it take `~` for the user's own folder."""
+    return [Path(part), Path(part).expanduser()] if part.startswith("~") else [Path(part)]
 
 
 def _content(path: Path) -> str | None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from artgen.config import OptimiserOptions
-from artgen.engine.events import Listener, Notice, Stepped
-from artgen.engine.evolution import Evolution
+from artgen.engine.events import Figures, Listener, Notice, Stepped
 from artgen.engine.ground import Ground
 from artgen.engine.memory import is_out_of_memory, memory_reported
 from artgen.engine.optimiser import (
@@ -23,44 +21,14 @@ from artgen.engine.optimiser import (
     moments,
     set_rates,
 )
-from artgen.engine.randomness import Streams
+from artgen.engine.state import LoopState
+from artgen.engine.watch import Watch
 from artgen.errors import RunError
 from artgen.guides.objective import Judgement, Objective
 from artgen.renderers.base import Feedback, Renderer
 from artgen.types import Image, Size
 
-SMOOTHING = 0.9
-"""How much of the smoothed losses stays at each step; a single step's are noisy."""
-SMALLEST_GAIN = 1e-4
-"""What counts as a gain for the plateau stop."""
-
 Reason = Literal["done", "plateau", "stopped"]
-
-
-@dataclass
-class LoopState:
-    """Where a run stands; all of it goes into a checkpoint.
-
-    Args:
-        optimiser: Adam over the renderer's parameters.
-        streams: random numbers.
-        evolution: who replaces whom.
-        step: number of steps done.
-        elapsed: seconds spent so far.
-        smoothed: [P] losses averaged over the last steps, None before the first.
-        lowest: lowest smoothed loss seen.
-        waiting: steps since then.
-    """
-
-    optimiser: torch.optim.Adam
-    streams: Streams
-    evolution: Evolution
-    step: int = 0
-    elapsed: float = 0.0
-    smoothed: Tensor | None = None
-    lowest: float = float("inf")
-    waiting: int = 0
-    feedback: Feedback | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -73,6 +41,7 @@ class Stage:
         canvas: size that is optimised.
         ground: what is behind and around the picture.
         optimiser: rates, schedule, clipping, patience.
+        every: steps between two readings of figures from the device; see `artgen.engine.watch`.
     """
 
     renderer: Renderer
@@ -80,6 +49,7 @@ class Stage:
     canvas: Size
     ground: Ground
     optimiser: OptimiserOptions
+    every: int = 1
 
 
 def optimise(
@@ -106,8 +76,31 @@ def optimise(
         Why it ended.
 
     Raises:
-        RunError: the loss is not finite; the candidates are those of the step before.
+        RunError: the loss is not finite; the candidates are those of the step before, or on a
+            GPU those of the last reading.
     """
+    watch = Watch(stage.renderer, state, stage.optimiser, stage.every)
+    state.settle = watch.read
+    try:
+        reason = _repeat(stage, state, watch, steps, seconds, listen, should_stop, after_step)
+    except Exception:
+        state.settle()  # what is not finite may be why
+        raise
+    state.settle()
+    return reason
+
+
+def _repeat(
+    stage: Stage,
+    state: LoopState,
+    watch: Watch,
+    steps: int,
+    seconds: float | None,
+    listen: Listener,
+    should_stop: Callable[[], bool],
+    after_step: Callable[[], None],
+) -> Reason:
+    """Make steps until there is a reason to end; see `optimise`."""
     begun = time.monotonic() - state.elapsed
     while True:
         progress = state.step / steps if seconds is None else state.elapsed / seconds
@@ -117,15 +110,20 @@ def optimise(
             return "stopped"
         if stage.optimiser.patience is not None and state.waiting >= stage.optimiser.patience:
             return "plateau"
-        judgement = _step(stage, state, progress, listen)
+        judgement = _step(stage, state, progress, listen, watch)
+        watch.end()
         state.elapsed = time.monotonic() - begun
         done = state.step / steps if seconds is None else min(state.elapsed / seconds, 1.0)
-        listen(_stepped(state.step, done, judgement))
+        listen(Stepped(state.step, done, Figures(judgement.losses, judgement.terms)))
         after_step()
 
 
-def _step(stage: Stage, state: LoopState, progress: float, listen: Listener) -> Judgement:
+def _step(
+    stage: Stage, state: LoopState, progress: float, listen: Listener, watch: Watch | None = None
+) -> Judgement:
     renderer = stage.renderer
+    watch = watch or Watch(renderer, state, stage.optimiser, every=1)
+    watch.begin()
     _advance(stage, state, progress)
     set_rates(state.optimiser, stage.optimiser, progress)
     with memory_reported("use a smaller --canvas or --population"):
@@ -137,18 +135,18 @@ def _step(stage: Stage, state: LoopState, progress: float, listen: Listener) -> 
         excess = stage.ground.opacity_excess(canvas)
         judgement = judgement.with_term("opacity", excess.detach())
         outcome.append(excess)
-    _check_finite("loss", state.step, [judgement.losses, judgement.gradient])
+    watch.check("loss", [judgement.losses, judgement.gradient])
     state.optimiser.zero_grad(set_to_none=True)
     with memory_reported("use a smaller --canvas or --population"):
         torch.autograd.backward(outcome, [judgement.gradient, *map(torch.ones_like, outcome[1:])])
-    _check_finite(
-        "gradient", state.step, [each.grad for each in renderer.parameters() if each.grad is not None]
-    )
+    gradients = [each.grad for each in renderer.parameters() if each.grad is not None]
+    watch.check("gradient", gradients)
+    watch.hold([*gradients, judgement.gradient])
     if stage.optimiser.clip is not None:
         clip_candidates_(renderer, stage.optimiser.clip)
     state.optimiser.step()
     renderer.project_()
-    _note_losses(state, judgement.losses)
+    watch.note(judgement.losses)
     replaced = state.evolution(
         state.step, judgement.losses, renderer, state.optimiser, state.streams["evolution"]
     )
@@ -158,15 +156,6 @@ def _step(stage: Stage, state: LoopState, progress: float, listen: Listener) -> 
     state.feedback = Feedback(image.detach(), judgement.gradient)
     state.step += 1
     return judgement
-
-
-def _check_finite(name: str, step: int, tensors: Sequence[Tensor]) -> None:
-    """Refuse to follow what is not finite, while the parameters are still those of the step before."""
-    if not bool(torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all()):
-        raise RunError(
-            f"the {name} is not finite at step {step}; the picture of the step before is kept; "
-            "try a smaller rate (--set optimiser.rate=0.3) or --set precision=float32"
-        )
 
 
 def _advance(stage: Stage, state: LoopState, progress: float) -> None:
@@ -197,18 +186,3 @@ def _judge(stage: Stage, state: LoopState, image: Image, listen: Listener) -> Ju
             for stream, earlier in zip(streams, before, strict=True):
                 stream.set_state(earlier)
             listen(Notice(f"memory is short: going on with {stage.objective.views_per_pass} views per pass"))
-
-
-def _note_losses(state: LoopState, losses: Tensor) -> None:
-    now = losses.detach().float().cpu()
-    state.smoothed = now if state.smoothed is None else SMOOTHING * state.smoothed + (1 - SMOOTHING) * now
-    lowest = float(state.smoothed.min())
-    if lowest < state.lowest - SMALLEST_GAIN:
-        state.lowest, state.waiting = lowest, 0
-    else:
-        state.waiting += 1
-
-
-def _stepped(step: int, progress: float, judgement: Judgement) -> Stepped:
-    terms = {name: tuple(figure.tolist()) for name, figure in judgement.terms.items()}
-    return Stepped(step, progress, tuple(judgement.losses.tolist()), terms)

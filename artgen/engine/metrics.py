@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from artgen.engine.events import Stepped
@@ -30,7 +32,8 @@ class Metrics:
         """Add a line for the step if it is one to log."""
         if event.step % self._every and event.step != 1:
             return
-        line = {"step": event.step, "losses": event.losses, **event.terms}
+        line = {"step": event.step, "losses": _plain(event.losses)}
+        line |= {name: _plain(figures) for name, figures in event.terms.items()}
         self._lines.append(json.dumps(line))
 
     def flush(self) -> None:
@@ -42,3 +45,8 @@ class Metrics:
             return []
         lines = self._path.read_text(encoding="utf-8").splitlines()
         return [line for line in lines if json.loads(line)["step"] <= done]
+
+
+def _plain(figures: Sequence[float]) -> list[float | None]:
+    """Return figures as JSON has them, which knows no infinity."""
+    return [figure if math.isfinite(figure) else None for figure in figures]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,13 +15,14 @@ from artgen.engine.events import Event, Finished, Listener, Notice, Started, Ste
 from artgen.engine.evolution import Evolution, initial_search
 from artgen.engine.folder import clear_outputs, make_folder, write_atomically
 from artgen.engine.inputs import require_known
-from artgen.engine.loop import LoopState, optimise
+from artgen.engine.loop import optimise
 from artgen.engine.metrics import Metrics
 from artgen.engine.optimiser import make_optimiser
 from artgen.engine.randomness import Streams
 from artgen.engine.report import Outcome, RunResult, write_report
 from artgen.engine.saving import Facts, capture, restore
-from artgen.engine.setup import Workshop, make_workshop, start_candidates
+from artgen.engine.setup import Workshop, make_workshop, population_of, settled, start_candidates
+from artgen.engine.state import LoopState
 from artgen.errors import RunError
 from artgen.export.pictures import finished_picture, write_level, write_pictures
 from artgen.export.timelapse import Timelapse
@@ -54,6 +54,7 @@ def paint(
         >>> result = paint(RunConfig(prompts="a blue rabbit", seed=1))   # doctest: +SKIP
         >>> result.picture                                               # doctest: +SKIP
     """
+    config = settled(config)
     if config.edited is not None:
         from artgen.edit import repeat
 
@@ -101,7 +102,7 @@ def resume(
         return resume_tiles(folder, open_files, listen, should_stop)
     checkpoint = load_checkpoint(folder / CHECKPOINT)
     facts = Facts.of(checkpoint)
-    config = RunConfig.from_text(json.dumps(facts.config))
+    config = facts.configuration()
     if not open_files:
         require_known(config.local_files(), facts.inputs, folder)
     use_threads(facts.threads)
@@ -138,7 +139,7 @@ def continue_from(
     use_threads(config.threads)
     workshop = make_workshop(config)
     renderer = workshop.stage.renderer
-    renderer.init(config.population, torch.Generator().manual_seed(config.seed))
+    renderer.init(population_of(config), torch.Generator().manual_seed(config.seed))
     renderer.load_state(start.state())
     renderer.to(workshop.device)
     optimiser = make_optimiser(renderer, config.optimiser)
@@ -291,9 +292,8 @@ def search_start(workshop: Workshop, config: RunConfig, streams: Streams) -> Non
 
     def evaluate(renderer: Any) -> torch.Tensor:
         """Return [P] the losses of the renderer's candidates."""
-        views = [
-            torch.Generator().manual_seed(shared["search"].initial_seed()) for _ in range(config.population)
-        ]
+        seed = shared["search"].initial_seed()
+        views = [torch.Generator().manual_seed(seed) for _ in range(renderer.population)]
         return stage.objective(stage.ground.opaque(renderer(stage.canvas)), views).losses
 
     initial_search(stage.renderer, evaluate, config.evolution.search, streams["init"])

@@ -14,12 +14,12 @@ from torch import Tensor
 from artgen.config import RunConfig
 from artgen.engine.checkpoint import Checkpoint
 from artgen.engine.evolution import Evolution
-from artgen.engine.loop import LoopState
 from artgen.engine.optimiser import load_moments, make_optimiser, moments
 from artgen.engine.randomness import Streams
 from artgen.engine.report import versions
-from artgen.engine.setup import Workshop, start_candidates
+from artgen.engine.setup import Workshop, population_of, settled, start_candidates
 from artgen.engine.start import check_finite
+from artgen.engine.state import LoopState
 from artgen.errors import InputError, broken_input
 from artgen.options import Options
 from artgen.renderers.base import Feedback, Renderer
@@ -59,9 +59,22 @@ class Facts(Options):
                 f"the checkpoint is damaged or of another program (in: {wrong}); start again"
             ) from None
 
+    def configuration(self) -> RunConfig:
+        """Return the description of the run.
+
+        Raises:
+            UsageError: it is of no use.
+        """
+        return settled(RunConfig.from_text(json.dumps(self.config)))
+
 
 def capture(config: RunConfig, workshop: Workshop, state: LoopState) -> Checkpoint:
-    """Return everything the run needs to go on and end with the same bits."""
+    """Return everything the run needs to go on and end with the same bits.
+
+    Raises:
+        RunError: the last steps were not finite; the state is then one that was.
+    """
+    state.settle()
     stage = workshop.stage
     optimiser = {
         f"{name}/{key}": tensor
@@ -114,7 +127,7 @@ def restore(checkpoint: Checkpoint, workshop: Workshop, config: RunConfig) -> Lo
             )
     start_candidates(workshop, config.model_copy(update={"init": None}), torch.Generator().manual_seed(0))
     with broken_input("the checkpoint does not fit its configuration", "start the run again"):
-        take_state(workshop.stage.renderer, checkpoint.tensors["renderer"], config.population)
+        take_state(workshop.stage.renderer, checkpoint.tensors["renderer"], population_of(config))
         return _loop_state(checkpoint.tensors, facts, workshop, config)
 
 

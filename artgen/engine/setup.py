@@ -16,6 +16,7 @@ from artgen.engine.inputs import fingerprints
 from artgen.engine.loop import Stage
 from artgen.engine.memory import check_canvas, check_export
 from artgen.engine.start import start_from_run
+from artgen.engine.watch import steps_between_readings
 from artgen.errors import UsageError
 from artgen.guides.base import Guide, Variation, load_guide, parse_guide
 from artgen.guides.cutouts import settled
@@ -85,13 +86,14 @@ def make_workshop(
     weighted = _weighted_losses(config)
     needs_guides = bool(terms) or _starts_on_saliency(options, config)
     needs_guides = needs_guides or any(getattr(loss, "needs_guide", False) for loss, _ in weighted.values())
-    specs = [parse_guide(text) for text in config.guides] if needs_guides else []
+    specs = [parse_guide(text) for text in config.guides]
+    specs = specs if needs_guides else []
     loaded = list(guides or []) or [load_guide(spec.label, device) for spec in specs]
     renderer = build_renderer(config, config.canvas or _default_canvas(options, config, loaded))
     size = export_size(config, renderer.canvas)
-    check_canvas(config.population, renderer.canvas, device)
+    check_canvas(population_of(config), renderer.canvas, device)
     check_export(size)
-    views = config.population * len(regions) * config.cutouts.count
+    views = population_of(config) * len(regions) * config.cutouts.count
     for guide in loaded:
         wanted = (formats or {}).get(guide.name, config.precision)
         guide.use_precision(choose_precision(guide, views, device, wanted))
@@ -114,8 +116,19 @@ def make_workshop(
         context,
         config.wrap,
     )
-    stage = Stage(renderer, objective, renderer.canvas, ground, config.optimiser)
+    every = steps_between_readings(device)
+    stage = Stage(renderer, objective, renderer.canvas, ground, config.optimiser, every)
     return Workshop(stage, loaded, size, device, fingerprints(config.local_files()))
+
+
+def population_of(config: RunConfig) -> int:
+    """Return the number of candidates: as given, or as the renderer prefers."""
+    return config.population or renderers.get(config.renderer).default_population
+
+
+def settled(config: RunConfig) -> RunConfig:
+    """Return the configuration with the renderer's own choice where it says nothing, as a run records it."""
+    return config.model_copy(update={"population": population_of(config)})
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -242,7 +255,7 @@ def start_candidates(workshop: Workshop, config: RunConfig, generator: torch.Gen
         InputError: the file cannot be read.
     """
     renderer = workshop.stage.renderer
-    renderer.init(config.population, generator)
+    renderer.init(population_of(config), generator)
     if config.init is not None:
         path = Path(config.init)
         if path.is_dir():

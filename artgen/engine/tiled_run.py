@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,7 @@ from artgen.engine.evolution import Evolution
 from artgen.engine.folder import clear_outputs, make_folder, make_part_folder, write_atomically
 from artgen.engine.ground import make_ground
 from artgen.engine.inputs import fingerprints, require_known
-from artgen.engine.loop import LoopState, Stage, optimise
+from artgen.engine.loop import Stage, optimise
 from artgen.engine.metrics import Metrics
 from artgen.engine.optimiser import make_optimiser
 from artgen.engine.randomness import Streams
@@ -32,8 +31,10 @@ from artgen.engine.setup import (
     build_renderer,
     export_size,
     make_workshop,
+    population_of,
     start_candidates,
 )
+from artgen.engine.state import LoopState
 from artgen.engine.tiles import (
     PlacedTile,
     check_tiles,
@@ -82,7 +83,7 @@ def resume_tiles(
 ) -> RunResult:
     """Go on with such a run; see `artgen.engine.run.resume`."""
     facts = Facts.of(load_checkpoint(tile_checkpoint(folder, 0)))
-    config = RunConfig.from_text(json.dumps(facts.config))
+    config = facts.configuration()
     if not open_files:
         require_known(config.local_files(), facts.inputs, folder)
     use_threads(facts.threads)
@@ -113,6 +114,8 @@ class _TiledRun:
         }
         self._tile = self._tools.stage.canvas
         self.whole_config = whole_config(config, tiling, self._tile)
+        self._inputs |= fingerprints(self.whole_config.local_files())
+        self._tools = dataclasses.replace(self._tools, inputs=self._inputs)
         for term in grammar.parse_all(self.whole_config.prompts):
             if term.is_image:
                 read_opaque(term.content)  # what is wrong shows before anything is made
@@ -175,14 +178,14 @@ class _TiledRun:
         for index in range(max(0, begun - 1)):
             checkpoint = load_checkpoint(kept[index])
             renderer = self._empty_tile(index)
-            take_state(renderer, checkpoint.tensors.get("renderer", {}), self.config.population)
+            take_state(renderer, checkpoint.tensors.get("renderer", {}), population_of(self.config))
             smoothed = checkpoint.tensors.get("loop", {}).get("smoothed")
             self._note(index, renderer, smoothed)
         return max(0, begun - 1)
 
     def _empty_tile(self, index: int) -> Collage:
         renderer = build_renderer(tile_config(self.config, self.tiling, index), self._tile)
-        renderer.init(self.config.population, torch.Generator().manual_seed(0))
+        renderer.init(population_of(self.config), torch.Generator().manual_seed(0))
         return cast(Collage, renderer.to(self._tools.device))
 
     def _note(self, index: int, renderer: Collage, smoothed: torch.Tensor | None) -> None:
@@ -232,7 +235,7 @@ class _TiledRun:
                 self._listener(event)  # type: ignore[arg-type]
                 return
             now = (index + event.progress) / count
-            event = Stepped(offset + event.step, now, event.losses, event.terms)
+            event = Stepped(offset + event.step, now, event.figures)
             self._metrics.note(event)
             self._timelapse.note(event.step, progress, now, lambda side: self._frame(index, state, side))
             progress = now

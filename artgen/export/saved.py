@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,10 @@ import torch
 from artgen.config import RunConfig
 from artgen.engine.checkpoint import CHECKPOINT, load_checkpoint
 from artgen.engine.ground import Ground, make_ground
+from artgen.engine.inputs import require_known
 from artgen.engine.memory import check_canvas
 from artgen.engine.saving import Facts, take_state
-from artgen.engine.setup import build_renderer
+from artgen.engine.setup import build_renderer, population_of
 from artgen.errors import InputError, UsageError, broken_input
 from artgen.renderers.base import Renderer
 
@@ -29,6 +30,7 @@ class SavedRun:
         order: indices of the candidates, best first.
         ground: what is behind and around the picture.
         step: number of steps it has made.
+        inputs: fingerprints of the local files it began with.
     """
 
     folder: Path
@@ -37,6 +39,7 @@ class SavedRun:
     order: list[int]
     ground: Ground
     step: int
+    inputs: Mapping[str, str]
 
     def candidate(self, rank: int) -> Renderer:
         """Return one candidate, 1 for the best.
@@ -49,25 +52,34 @@ class SavedRun:
         return self.renderer.candidate(self.order[rank - 1])
 
 
-def open_run(path: Path) -> SavedRun:
+def open_run(path: Path, open_files: bool = False) -> SavedRun:
     """Open a run by its folder, or by a file in it.
+
+    Args:
+        path: the folder or the file.
+        open_files: open the local files its picture is made of (patches, palette, background,
+            mask) even if they are not those it began with.
 
     Raises:
         InputError: there is no whole checkpoint, or it does not fit.
+        UsageError: its picture is made of files with another content than it began with.
     """
     folder = path if path.is_dir() else path.parent
     if not path.exists() or not (folder / CHECKPOINT).is_file():
         raise InputError(f"{path}: is not the folder of a run (no {CHECKPOINT}); give runs/<name>")
     checkpoint = load_checkpoint(folder / CHECKPOINT)
     facts = Facts.of(checkpoint)
-    config = RunConfig.from_text(json.dumps(facts.config))
+    config = facts.configuration()
+    if not open_files:
+        require_known(config.picture_files(), facts.inputs, folder)
+    population = population_of(config)
     device = torch.device("cpu")
-    check_canvas(config.population, facts.canvas, device)
+    check_canvas(population, facts.canvas, device)
     renderer = build_renderer(config, facts.canvas)
-    renderer.init(config.population, torch.Generator().manual_seed(0))
+    renderer.init(population, torch.Generator().manual_seed(0))
     with broken_input(f"{folder}: its checkpoint is damaged", "run it again"):
-        take_state(renderer, checkpoint.tensors["renderer"], config.population)
+        take_state(renderer, checkpoint.tensors["renderer"], population)
         smoothed = checkpoint.tensors.get("loop", {}).get("smoothed")
-        order = list(range(config.population))
+        order = list(range(population))
         order = order if smoothed is None else sorted(order, key=lambda index: float(smoothed[index]))
-    return SavedRun(folder, config, renderer, order, make_ground(config, device), facts.step)
+    return SavedRun(folder, config, renderer, order, make_ground(config, device), facts.step, facts.inputs)

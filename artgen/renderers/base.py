@@ -90,6 +90,10 @@ class Renderer(nn.Module, abc.ABC):
     population as its first dimension, so that `state`, `candidate` and evolution
     work on names and rows alone. Constraints live in `project_`, never in `forward`.
 
+    What a renderer prefers where the run says nothing stands here too: its `Options`,
+    `default_losses`, `default_population` and `default_canvas`. The engine asks for them
+    when it sets a run up (`artgen.engine.setup`), so that no other file names a renderer.
+
     Args:
         options: an instance of the class's own `Options`.
         canvas: size of the picture that is optimised; gives the aspect ratio and the
@@ -101,6 +105,8 @@ class Renderer(nn.Module, abc.ABC):
     """True if a declared surrogate (straight-through) replaces the true gradient."""
     default_losses: ClassVar[Mapping[str, float]] = {}
     """Losses that pictures from words are made with unless the run sets their weights."""
+    default_population: ClassVar[int] = 1
+    """Candidates that are optimised side by side unless the run says how many; evolution needs two."""
     elastic: ClassVar[frozenset[str]] = frozenset()
     """Persistent tensors whose dimension 2 a start may set too, such as the curves of an SVG's strokes."""
     transparent: bool = False

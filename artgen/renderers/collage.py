@@ -48,6 +48,7 @@ class Collage(Renderer):
     """
 
     Options: ClassVar[type[RendererOptions]] = CollageOptions
+    default_population = 2
 
     canvas: Size
     translation: nn.Parameter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from torch.nn import functional
 from artgen.config import WrittenSize
 from artgen.errors import UsageError
 from artgen.palettes import MOST_COLOURS, Palette, cluster_colours, load_palette
-from artgen.renderers._pixel_cells import LATTICES, CellShape, cell_map
+from artgen.renderers._pixel_cells import LATTICES, CellShape, Lattice, cell_map
 from artgen.renderers._pixel_colour import Cells, to_binary, to_palette
 from artgen.renderers._pixel_svg import cells_svg
 from artgen.renderers.base import (
@@ -137,7 +138,7 @@ class Pixel(Renderer):
     def forward(self, size: Size, window: Window | None = None) -> Canvas:
         """Render every candidate; see `Renderer.forward`."""
         window = window or Window(0, 0, *size)
-        places = cell_map(self.lattice, self.grid, size, window).to(self.colour.device)
+        places = _cells_shown(self.lattice, self.grid, size, window, self.colour.device)
         cells = self.shown().flatten(2)
         return cells.gather(2, places.flatten().expand(*cells.shape[:2], -1)).unflatten(2, places.shape)
 
@@ -236,7 +237,7 @@ class Pixel(Renderer):
         block = 2**self._level
         if block == 1:
             return cells
-        down, across = (_block_mean(count, block).to(cells) for count in cells.shape[-2:])
+        down, across = (_block_mean(count, block, cells.dtype, cells.device) for count in cells.shape[-2:])
         return down @ cells @ across.T
 
     def _cell_means(self, source: Image) -> Cells:
@@ -255,8 +256,15 @@ class Pixel(Renderer):
         return means.unflatten(2, stored)
 
 
-def _block_mean(cells: int, block: int) -> Tensor:
+@functools.lru_cache(maxsize=4)
+def _cells_shown(lattice: Lattice, grid: Size, size: Size, window: Window, device: torch.device) -> Tensor:
+    """Return `cell_map` on a device; a GPU has to be waited for when it is moved there."""
+    return cell_map(lattice, grid, size, window).to(device)
+
+
+@functools.lru_cache(maxsize=8)
+def _block_mean(cells: int, block: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the [cells, cells] matrix that replaces each cell by the mean of its block."""
     owner = torch.arange(cells) // block
     same = (owner[:, None] == owner[None, :]).float()
-    return same / same.sum(dim=1, keepdim=True)
+    return (same / same.sum(dim=1, keepdim=True)).to(device, dtype)

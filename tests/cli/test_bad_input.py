@@ -221,6 +221,42 @@ def test_out_that_cannot_be(artgen, photograph: Path, tmp_path: Path):
     assert (full / "mine.txt").read_text() == "mine"
 
 
+NAMING_OPTIONS = (
+    "out config prompts init mask target style palette background composition tile-prompts tile-patches "
+    "tiles canvas size guide renderer preset patches"
+)
+
+
+@pytest.mark.parametrize("empty", ["", "  "], ids=["empty", "blank"])
+@pytest.mark.parametrize("option", NAMING_OPTIONS.split())
+def test_empty_options_are_refused(option: str, empty: str, artgen, photograph: Path):
+    collage = ["--renderer", "collage"] if option == "patches" else []
+    answer = artgen("paint", "--target", photograph, *collage, f"--{option}", empty, "--steps", 1)
+    assert answer.status == 2
+    assert answer.error_line()
+    assert not any(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    "command", ["resume", "rerun", "export", "edit", "classify", "score", "assets check", "assets show"]
+)
+def test_empty_paths_are_refused(command: str, artgen):
+    Pillow.new("RGB", (4, 4)).save("image.png")
+    more = {"classify": ["--labels", "a"], "score": ["--guide", "doodle"]}.get(command, [])
+    answer = artgen(*command.split(), "", *more)
+    assert answer.status == 2
+    said = answer.error_line()
+    assert "empty" in said or "not found" in said
+    assert [path.name for path in Path().iterdir()] == ["image.png"]
+
+
+def test_empty_names_in_a_configuration_are_refused(artgen, tmp_path: Path):
+    for key in ("init", "mask", "target", "style", "palette", "background"):
+        (tmp_path / "config.yaml").write_text(f"prompts: a fox\n{key}: ''\n")
+        answer = artgen("--config", tmp_path / "config.yaml")
+        assert (answer.status, f"{key}: is empty" in answer.error_line()) == (2, True)
+
+
 def test_loss_that_is_not_finite_keeps_the_last_good_picture(
     artgen, photograph: Path, monkeypatch: pytest.MonkeyPatch
 ):

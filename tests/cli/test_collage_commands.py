@@ -79,6 +79,8 @@ def test_tiles_from_a_file_and_from_words_are_the_same(artgen, tiny_guide: str):
     assert (words.status, words.out, words.err) == (0, "", "")
     file = artgen("a landscape", *shared, "--tile-prompts", "tiles.txt", "--out", "file", "--json")
     assert json.loads(file.out)["step"] == 4
+    assert artgen("export", "file", "--size", "32x32").status == 0
+    assert artgen("edit", "file", "--delete", "0", "--out", "edited", "--quiet").status == 0
     pictures = [np.asarray(Pillow.open(f"{name}/image.png")) for name in ("words", "file")]
     assert np.array_equal(*pictures)
     assert config_of(Path("words")).tile_prompts == config_of(Path("file")).tile_prompts
@@ -127,8 +129,9 @@ def test_what_is_wrong_is_one_line(artgen, tiny_guide: str, options: list[str], 
 def test_collages_have_two_candidates_unless_told_otherwise(artgen, run: Path):
     assert config_of(run).population == 2
     assert Path("run/candidate-2.png").is_file()
-    assert RunConfig(prompts="x").population == 1
-    assert RunConfig(prompts="x", renderer="collage", population=1).population == 1
+    alone = [*QUICK, "--steps", 1, "--population", 1, "--out", "alone"]
+    assert artgen("paint", "--target", config_of(run).target, *alone).status == 0
+    assert config_of(Path("alone")).population == 1
 
 
 def test_layers_and_background_as_openraster_and_folder(artgen, run: Path):

@@ -14,6 +14,7 @@ from artgen.config import RunConfig
 from artgen.edit import edit
 from artgen.engine import loop
 from artgen.engine.run import paint, resume
+from artgen.engine.setup import settled
 from artgen.errors import ArtgenError, RunError
 from artgen.export.files import export_run
 from artgen.export.metadata import read_configuration
@@ -98,7 +99,7 @@ def test_the_folder_tells_everything(whole: Path, tiny_guide: str):
     report = json.loads((whole / "run.json").read_text())
     assert (report["reason"], report["step"], report["canvas"]) == ("done", 16, "60x50")
     assert {credit["set"] for credit in report["credits"]} == {"one", "two", "three", "four"}
-    assert RunConfig.from_text(read_configuration(whole / "image.png")) == configuration(tiny_guide)
+    assert RunConfig.from_text(read_configuration(whole / "image.png")) == settled(configuration(tiny_guide))
     steps = [json.loads(line)["step"] for line in (whole / "metrics.jsonl").read_text().splitlines()]
     assert steps == list(range(1, 17))
     with Pillow.open(whole / "image.png") as picture, Pillow.open(whole / "timelapse.gif") as film:

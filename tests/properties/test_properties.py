@@ -78,7 +78,7 @@ configurations = st.fixed_dictionaries(
         "steps": st.integers(1, 1_000_000),
         "seconds": st.one_of(st.none(), st.floats(1e-3, 1e6)),
         "seed": st.integers(0, 2**63 - 1),
-        "population": st.integers(1, 4096),
+        "population": st.one_of(st.none(), st.integers(1, 4096)),
         "canvas": st.tuples(st.integers(1, 32768), st.integers(1, 32768)).map(
             lambda size: f"{size[0]}x{size[1]}"
         ),
