@@ -15,8 +15,8 @@ from training import common
 from training.fetch import SOURCES
 
 RECORD_HEAD = (
-    "Pictures painted with default settings, seed 1, that an independent network (`training/judge.py`) matches to their",
-    "prompt out of 100, and how many real drawings of an unseen style, placed and tinted alike, it matches itself:",
+    "Pictures painted with default settings, seed 1, that an independent network (`training/judge.py`) matches to the",
+    "right prompt of 100, and how many real drawings of an unseen style, placed and tinted alike, it matches itself:",
     "",
     "| renderer | pictures | right / in the first five | colour of the subject | real drawings |",
     "|---|---|---|---|---|",

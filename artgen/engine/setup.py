@@ -19,7 +19,7 @@ from artgen.engine.start import start_from_run
 from artgen.engine.watch import steps_between_readings
 from artgen.errors import UsageError
 from artgen.guides.base import Guide, Variation, load_guide, parse_guide
-from artgen.guides.cutouts import settled
+from artgen.guides.cutouts import varied
 from artgen.guides.goals import make_goals
 from artgen.guides.objective import Judge, Objective
 from artgen.guides.precision import choose_precision
@@ -109,7 +109,7 @@ def make_workshop(
     objective = Objective(
         judges,
         regions,
-        settled(config.cutouts, _variation(loaded, terms)),
+        varied(config.cutouts, _variation(loaded, terms)),
         config.distance,
         contrast,
         weighted,

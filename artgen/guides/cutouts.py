@@ -30,7 +30,7 @@ Homographies = Float[Tensor, "population views 3 3"]
 _DRAWS = 12
 
 
-def settled(options: CutoutOptions, variation: Variation) -> CutoutOptions:
+def varied(options: CutoutOptions, variation: Variation) -> CutoutOptions:
     """Return the options with what they leave open taken from `variation`."""
     given = {name: getattr(options, name) for name in vars(variation) if getattr(options, name) is not None}
     values = {**vars(variation), **given}
@@ -59,7 +59,7 @@ def draw_homographies(
     Returns:
         [P, R * V, 3, 3], region by region.
     """
-    options = settled(options, Variation())
+    options = varied(options, Variation())
     views = len(regions) * options.count
     draws = torch.stack([torch.rand(views, _DRAWS, generator=generator) for generator in generators])
     bounds = torch.tensor([list(region) for region in regions]).repeat_interleave(options.count, dim=0)

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from artgen.config import CutoutOptions
 from artgen.guides.base import Variation
-from artgen.guides.cutouts import draw_homographies, sample_views, settled
+from artgen.guides.cutouts import draw_homographies, sample_views, varied
 from artgen.types import WHOLE, Region, Size
 
 
@@ -111,9 +111,9 @@ def test_wide_pictures_are_not_squeezed():
 
 def test_what_is_given_beats_what_the_guide_likes():
     liked = Variation(smallest=0.9, perspective=0.02, flip=0.0)
-    options = settled(CutoutOptions(perspective=0.3, count=5), liked)
+    options = varied(CutoutOptions(perspective=0.3, count=5), liked)
     assert (options.smallest, options.perspective, options.flip, options.count) == (0.9, 0.3, 0, 5)
-    assert settled(CutoutOptions(largest=0.7), liked).smallest == 0.7
+    assert varied(CutoutOptions(largest=0.7), liked).smallest == 0.7
 
 
 def test_unsettled_options_vary_as_any_guide_likes_it():
