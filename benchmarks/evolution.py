@@ -29,6 +29,7 @@ from artgen.engine.events import ignore
 from artgen.engine.folder import slug, write_atomically
 from artgen.engine.loop import optimise
 from artgen.engine.saving import format_name
+from artgen.engine.setup import population_of
 from artgen.export.png import write_png
 from artgen.guides.base import Guide, load_guide
 from artgen.guides.precision import choose_precision
@@ -162,7 +163,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     results = Results("evolution", options)
     guide = load_guide("doodle", "cpu")
     first = configuration(*next(iter(PROMPTS.items())), 0, WITH, options)
-    guide.use_precision(choose_precision(guide, first.population * first.cutouts.count, torch.device("cpu")))
+    guide.use_precision(
+        choose_precision(guide, population_of(first) * first.cutouts.count, torch.device("cpu"))
+    )
     rows = compare(guide, options)
     summaries = {
         prompt: summary([row for row in rows if row["prompt"] == prompt])

@@ -21,6 +21,7 @@ import torch
 from artgen.config import RunConfig
 from artgen.engine.events import ignore
 from artgen.engine.loop import _step
+from artgen.engine.setup import population_of
 from benchmarks.common import Results, alternate, median_ratio, parser, prepare
 
 GOALS: Mapping[str, Mapping[str, str]] = {
@@ -49,7 +50,7 @@ def measure(config: RunConfig, rounds: int) -> dict[str, Any]:
     """Return the seconds of whole steps and of the guide alone, and what they were measured with."""
     workshop, state = prepare(config)
     guide = workshop.guides[0]
-    views = torch.rand(config.population * config.cutouts.count, 3, *guide.image_size).requires_grad_()
+    views = torch.rand(population_of(config) * config.cutouts.count, 3, *guide.image_size).requires_grad_()
 
     def whole() -> None:
         _step(workshop.stage, state, 0.9, ignore)

@@ -117,6 +117,9 @@ class Words(nn.Module):
         moved: numbers of the words that may move.
     """
 
+    table: Tensor
+    slots: Tensor
+
     def __init__(self, table: Tensor, moved: Tensor):
         super().__init__()
         self.register_buffer("table", table)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -30,12 +31,16 @@ Homographies = Float[Tensor, "population views 3 3"]
 _DRAWS = 12
 
 
-def varied(options: CutoutOptions, variation: Variation) -> CutoutOptions:
-    """Return the options with what they leave open taken from `variation`."""
-    given = {name: getattr(options, name) for name in vars(variation) if getattr(options, name) is not None}
-    values = {**vars(variation), **given}
-    values["smallest"] = min(values["smallest"], options.largest)
-    return options.model_copy(update=values)
+def varied(options: CutoutOptions, liked: Variation) -> CutoutOptions:
+    """Return the options with what they leave open as it is liked."""
+    return options.model_copy(update=vars(_variation(options, liked)))
+
+
+def _variation(options: CutoutOptions, liked: Variation) -> Variation:
+    """Return what the options say of views, and as it is liked where they say nothing."""
+    given = {name: getattr(options, name) for name in vars(liked) if getattr(options, name) is not None}
+    variation = replace(liked, **given)
+    return replace(variation, smallest=min(variation.smallest, options.largest))
 
 
 def draw_homographies(
@@ -59,34 +64,36 @@ def draw_homographies(
     Returns:
         [P, R * V, 3, 3], region by region.
     """
-    options = varied(options, Variation())
+    variation = _variation(options, Variation())
     views = len(regions) * options.count
     draws = torch.stack([torch.rand(views, _DRAWS, generator=generator) for generator in generators])
     bounds = torch.tensor([list(region) for region in regions]).repeat_interleave(options.count, dim=0)
-    corners = _corners(options, bounds, canvas, draws, wrap)
+    corners = _corners(variation, options.largest, bounds, canvas, draws, wrap)
     unit = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]).expand_as(corners)
     flat = get_perspective_transform(unit.reshape(-1, 4, 2), corners.reshape(-1, 4, 2))
     return flat.reshape(len(generators), views, 3, 3)
 
 
-def _corners(options: CutoutOptions, bounds: Tensor, canvas: Size, draws: Tensor, wrap: bool) -> Tensor:
+def _corners(
+    variation: Variation, largest_crop: float, bounds: Tensor, canvas: Size, draws: Tensor, wrap: bool
+) -> Tensor:
     """Return [P, views, 4, 2] where the views' corners lie, in fractions of the canvas."""
     low, extent = bounds[:, :2], bounds[:, 2:] - bounds[:, :2]
     pixels = extent * torch.tensor([canvas.width, canvas.height])
     longest = pixels.amin(dim=-1, keepdim=True) * WIDEST_CROP
     largest = torch.minimum(pixels, longest) / pixels * extent
-    scale = options.smallest + (options.largest - options.smallest) * draws[..., 0:1]
+    scale = variation.smallest + (largest_crop - variation.smallest) * draws[..., 0:1]
     crop = largest * scale
     room = extent - crop
     if wrap:
         is_whole = (bounds == bounds.new_tensor(WHOLE)).all(dim=-1, keepdim=True)
         room = torch.where(is_whole, torch.ones_like(room), room)
     start = low + room * draws[..., 1:3]
-    inward = draws[..., 3:11].unflatten(-1, (4, 2)) * options.perspective / 2
+    inward = draws[..., 3:11].unflatten(-1, (4, 2)) * variation.perspective / 2
     unit = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
     unit = unit + inward * (1 - 2 * unit)
     mirrored = unit[..., [1, 0, 3, 2], :]
-    unit = torch.where((draws[..., 11] < options.flip)[..., None, None], mirrored, unit)
+    unit = torch.where((draws[..., 11] < variation.flip)[..., None, None], mirrored, unit)
     return start[..., None, :] + crop[..., None, :] * unit
 
 
