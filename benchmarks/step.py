@@ -63,7 +63,7 @@ def measure(config: RunConfig, rounds: int) -> dict[str, Any]:
         **seconds,
         "format": str(guide.precision).removeprefix("torch."),
         "canvas": list(workshop.stage.canvas),
-        "population": config.population,
+        "population": population_of(config),
         "views": len(views),
     }
 

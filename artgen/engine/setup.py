@@ -97,15 +97,19 @@ def make_workshop(
     for guide in loaded:
         wanted = (formats or {}).get(guide.name, config.precision)
         guide.use_precision(choose_precision(guide, views, device, wanted))
+    contrast = config.contrast if config.contrast is not None else DEFAULT_CONTRAST
     judges = [
-        Judge(guide, spec.weight, make_goals(guide, terms, config.templates, regions, pictures))
+        Judge(
+            guide,
+            spec.weight,
+            make_goals(guide, terms, config.templates, regions, pictures, contrasted=contrast > 0),
+        )
         for guide, spec in zip(loaded, specs, strict=True)
     ]
     ground = make_ground(config, device)
     palette = load_palette(config.palette).colours if config.palette is not None else None
     pictures_of_losses = _reference_pictures(config, device)
     context = LossContext(renderer, loaded, pictures_of_losses, palette, ground.behind(renderer.canvas))
-    contrast = config.contrast if config.contrast is not None else DEFAULT_CONTRAST
     objective = Objective(
         judges,
         regions,

@@ -45,6 +45,7 @@ def make_goals(
     templates: Sequence[str],
     regions: Sequence[Region],
     pictures: Mapping[str, Image],
+    contrasted: bool = True,
 ) -> list[Goal]:
     """Return the terms as the guide understands them, encoded once.
 
@@ -54,9 +55,10 @@ def make_goals(
         templates: sentences with one `{}`; the embeddings are averaged.
         regions: all regions, each term's own among them.
         pictures: the image prompts' pictures by path, [1, 3, h, w].
+        contrasted: give them distractors, which takes a second or two for a long list of names.
     """
     goals = []
-    distractors = _encode_distractors(guide)
+    distractors = _encode_distractors(guide) if contrasted else None
     for term in terms:
         if term.is_image:
             with torch.no_grad():
