@@ -50,6 +50,7 @@ def coverage(chords: Chords, found: Found) -> Tensor:
 class _Coverage(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, ends: Tensor, radii: Tensor, found: Found) -> Tensor:
+        """Return how far each pixel of a row is covered, in [0, 1], and keep the pixels at an edge."""
         distance, radius = found.nearest.distance[found.rows], found.nearest.radius[found.rows]
         if found.inside is None:
             covered = torch.minimum(radius, distance + 0.5).sub_(torch.maximum(-radius, distance - 0.5))
@@ -68,6 +69,7 @@ class _Coverage(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Return the gradients to the segments' ends and radii, from the pixels at an edge alone."""
         ends, radii, cell, depth = ctx.saved_tensors
         inside, groups, rows, grid = ctx.where
         pixels = grid.tile**2

@@ -73,6 +73,7 @@ class _OverByDepth(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, layers: Tensor, lengths: tuple[int, ...]) -> Tensor:
+        """Return the canvases; only the layers are kept for the gradient."""
         ctx.save_for_backward(layers)
         ctx.lengths = lengths
         canvas = layers[: lengths[0]].clone()
@@ -113,6 +114,7 @@ class _OverInParallel(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, layers: Tensor, lengths: tuple[int, ...]) -> Tensor:
+        """Return the canvases; only the layers are kept for the gradient."""
         ctx.save_for_backward(layers)
         ctx.lengths = lengths
         canvas = torch.zeros_like(layers[: lengths[0]])
