@@ -176,9 +176,15 @@ class RunConfig(Wishes):
             )
         if self.canvas is not None and self.aspect is not None:
             raise ValueError("canvas and aspect contradict each other; give one of them")
+        if self.all_terms() and not self.guides:
+            raise ValueError("guides is empty, so nobody judges the words; name one, or leave it out")
+        if not self.templates:
+            raise ValueError("templates is empty; write '{}' for the words as they are, or leave it out")
         for template in self.templates:
             if template.count("{}") != 1:
                 raise ValueError(f"template {template!r} needs exactly one {{}}, such as 'a drawing of {{}}'")
+        if any("\0" in path for path in self.local_files()):
+            raise ValueError("a file's name holds the control character U+0000; remove it")
         return self
 
     @classmethod
