@@ -279,7 +279,7 @@ def _one_line(error: ValidationError, model: type[BaseModel]) -> str:
     """Return the first problem as one line that names the key, the value and the cure."""
     first = error.errors(include_url=False)[0]
     path = [str(part) for part in first["loc"]]
-    name = ".".join(path)
+    name = ".".join(part if part.isprintable() else repr(part) for part in path)
     if first["type"] == "extra_forbidden":
         return f"unknown key {name!r}{did_you_mean(path[-1], _fields_at(model, path[:-1]))}"
     message = first["msg"].removeprefix("Value error, ")
