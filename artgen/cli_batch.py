@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from artgen.cli_options import configuration_values, parse_paint_arguments
-from artgen.console import INTERRUPTED, print_json, watched
+from artgen.console import INTERRUPTED, print_json, report_error, watched
 
 if TYPE_CHECKING:
     from artgen.batch.local import BatchResult
@@ -108,6 +108,12 @@ def _report(result: BatchResult, as_json: bool, quiet: bool) -> None:
             typer.echo(f"{cell.number:4d}  {cell.text[:60]:60}  {outcome}")
         typer.echo(
             f"{len(result.cells) - result.failed} of {len(result.cells)} done: {result.sheet or result.folder}"
+        )
+    elif result.failed:
+        first = next(cell for cell in result.cells if cell.status == "failed")
+        report_error(
+            f"{result.failed} of {len(result.cells)} runs failed, the first of them number {first.number}: "
+            f"{first.error} ({result.folder}/batch.json tells of all)"
         )
     if result.stopped:
         raise typer.Exit(INTERRUPTED)

@@ -35,10 +35,10 @@ def export(
 ) -> None:
     """Write a run's picture at any size as PNG, WebP or SVG: artgen export RUN --size 4096x4096."""
     with reported(as_json):
-        from artgen.config import written_size
         from artgen.errors import UsageError
         from artgen.export.files import FORMATS, export_run, export_sheet
         from artgen.export.saved import open_run
+        from artgen.written import written_size
 
         wanted = written_size(size) if size is not None else None
         suffix = out.suffix.lower().removeprefix(".") if out is not None else ""

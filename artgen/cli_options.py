@@ -129,7 +129,9 @@ def split_renderer_options(args: Sequence[str], known: Mapping[str, Any]) -> tup
             continue
         if "=" not in word:
             if not words:
-                raise UsageError(f"{name} needs a value")
+                raise UsageError(
+                    f"{name} needs a value; write {name}=VALUE (artgen renderers NAME tells which)"
+                )
             value = words.pop(0)
         own[key] = value
     return rest, own

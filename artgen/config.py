@@ -10,11 +10,8 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     Field,
-    PlainSerializer,
     ValidationError,
     model_validator,
 )
@@ -37,69 +34,14 @@ from artgen.config_parts import (
 )
 from artgen.engine.evolution_options import EvolutionOptions
 from artgen.errors import InputError, UsageError, did_you_mean
-from artgen.geometry import Size
 from artgen.options import Options
 from artgen.plain_yaml import read_yaml
+from artgen.written import Aspect, Named, WrittenSize
 
-LARGEST_SIDE = 32768
-"""Longest side of a picture in pixels."""
 MOST_EDITS = 50
 """Most edits, one after the other, that a picture's configuration may tell of."""
 LARGEST_CONFIG = 1 << 20
 """Largest configuration file in bytes."""
-
-
-def parse_size(value: Any) -> Any:
-    """Read `"640x480"` (width x height) as a `Size`."""
-    if value is not None and not isinstance(value, Size):
-        value = str(value)
-        width, cross, height = value.lower().partition("x")
-        if not cross or not width.strip().isdecimal() or not height.strip().isdecimal():
-            raise ValueError(f"{value[:40]!r} is not a size; write WIDTHxHEIGHT, such as 640x480")
-        value = Size(int(height), int(width))
-    if isinstance(value, Size) and not all(1 <= side <= LARGEST_SIDE for side in value):
-        raise ValueError(f"a size needs sides of 1 to {LARGEST_SIDE} pixels")
-    return value
-
-
-def written_size(text: str) -> Size:
-    """Read `"640x480"` from the command line.
-
-    Raises:
-        UsageError: not a size, or too large.
-    """
-    try:
-        size: Size = parse_size(text)
-    except ValueError as error:
-        raise UsageError(f"--size: {error}") from None
-    return size
-
-
-def parse_aspect(value: Any) -> Any:
-    """Read `"3:2"` (width:height) as a number."""
-    if isinstance(value, str) and ":" in value:
-        width, _, height = value.partition(":")
-        try:
-            value = float(width) / float(height)
-        except (ValueError, ZeroDivisionError):
-            raise ValueError(
-                f"{value[:40]!r} is not an aspect ratio; write WIDTH:HEIGHT, such as 3:2"
-            ) from None
-    return value
-
-
-def _not_blank(value: str) -> str:
-    if not value.strip():
-        raise ValueError("is empty; name something, or leave it out")
-    return value
-
-
-Named = Annotated[str, AfterValidator(_not_blank)]
-"""A file, a colour or a palette; an empty text, as of a variable that is not set, is none."""
-WrittenSize = Annotated[
-    Size, BeforeValidator(parse_size), PlainSerializer(lambda size: f"{size.width}x{size.height}")
-]
-Aspect = Annotated[float, BeforeValidator(parse_aspect), Field(gt=0.02, lt=50)]
 
 
 class RunConfig(Wishes):
@@ -176,9 +118,15 @@ class RunConfig(Wishes):
             )
         if self.canvas is not None and self.aspect is not None:
             raise ValueError("canvas and aspect contradict each other; give one of them")
+        if self.all_terms() and not self.guides:
+            raise ValueError("guides is empty, so nobody judges the words; name one, or leave it out")
+        if not self.templates:
+            raise ValueError("templates is empty; write '{}' for the words as they are, or leave it out")
         for template in self.templates:
             if template.count("{}") != 1:
                 raise ValueError(f"template {template!r} needs exactly one {{}}, such as 'a drawing of {{}}'")
+        if any("\0" in path for path in self.local_files()):
+            raise ValueError("a file's name holds the control character U+0000; remove it")
         return self
 
     @classmethod
@@ -331,7 +279,7 @@ def _one_line(error: ValidationError, model: type[BaseModel]) -> str:
     """Return the first problem as one line that names the key, the value and the cure."""
     first = error.errors(include_url=False)[0]
     path = [str(part) for part in first["loc"]]
-    name = ".".join(path)
+    name = ".".join(part if part.isprintable() else repr(part) for part in path)
     if first["type"] == "extra_forbidden":
         return f"unknown key {name!r}{did_you_mean(path[-1], _fields_at(model, path[:-1]))}"
     message = first["msg"].removeprefix("Value error, ")

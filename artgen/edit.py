@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from artgen.config import EditOptions, RunConfig
+from artgen.config import EditOptions, RunConfig, options_from
 from artgen.engine.events import Event, Finished, Listener, Notice, Started, Stepped, ignore
 from artgen.engine.inputs import require_known
 from artgen.engine.report import RunResult
@@ -64,9 +64,8 @@ def edit(
     opened = open_run(run, open_files)
     if not open_files:
         require_known(opened.config.local_files(), opened.inputs, opened.folder)
-    before = EditOptions.model_validate(
-        {"config": opened.config, "step": opened.step, "lock": lock, "delete": delete, "steps": steps}
-    )
+    change = {"step": opened.step, "lock": lock, "delete": delete, "steps": steps}
+    before: EditOptions = options_from(EditOptions, {"config": opened.config, **change}, "edit")
     edited = _changed(opened, before)
     changes = {
         "population": 1,

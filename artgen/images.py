@@ -12,6 +12,7 @@ from PIL import Image as Pillow
 from torch import Tensor
 
 from artgen.errors import InputError
+from artgen.plain_files import require_plain_file
 
 LARGEST_PIXELS = 64_000_000
 """Most pixels a picture may have; checked before it is decoded."""
@@ -30,6 +31,7 @@ def read_picture(path: Path | str) -> Float[Tensor, "1 channels height width"]:
     """
     path = Path(path)
     try:
+        require_plain_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Pillow.open(path, formats=FORMATS) as picture:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from artgen.errors import InputError, UsageError, did_you_mean
 from artgen.images import parse_colour
+from artgen.plain_files import require_plain_file
 
 MOST_COLOURS = 256
 """Most colours a palette may have."""
@@ -103,6 +104,7 @@ def read_palette(path: Path) -> Palette:
         InputError: no such file, another format, damaged, empty or too many colours.
     """
     try:
+        require_plain_file(path)
         with path.open("rb") as file:
             data = file.read(LARGEST_FILE + 1)
     except OSError as error:

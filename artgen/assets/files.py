@@ -18,6 +18,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from artgen.errors import InputError
+from artgen.plain_files import require_plain_file
 
 Pixels = UInt8[np.ndarray, "_ _ 4"]
 """Straight (not premultiplied) RGBA of 8 bits."""
@@ -112,6 +113,7 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
         InputError: missing, unreadable or larger than `limit`.
     """
     try:
+        require_plain_file(path)
         size = path.stat().st_size
         if size > limit:
             raise InputError(f"{path}: {size:,} bytes; at most {limit:,} are read")

@@ -25,6 +25,7 @@ from artgen.assets.files import (
 )
 from artgen.assets.object_arrays import read_object_arrays
 from artgen.errors import InputError, UsageError, did_you_mean
+from artgen.plain_files import require_plain_file
 from artgen.plain_yaml import read_yaml
 
 MANIFEST = "patchset.yaml"
@@ -133,6 +134,7 @@ def find(name: str) -> Path:
         return shipped_folder() / name
     path = Path(name).expanduser()
     if name.strip() and path.exists():
+        require_plain_file(path)
         return path
     raise UsageError(f"patch set {name!r} not found{did_you_mean(name, known)} (artgen assets list)")
 

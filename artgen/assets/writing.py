@@ -71,7 +71,7 @@ def make_set(
         raise UsageError(f"{folder}: is not empty; choose a new folder")
     files = [file for source in sources for file in _files(source)]
     if not files:
-        raise UsageError("no pictures to cut patches from")
+        raise UsageError("no pictures to cut patches from; give pictures, or folders of them")
     made: list[tuple[Path, Pixels]] = []
     problems: list[str] = []
     for file in files:

@@ -29,7 +29,7 @@ JOBS = "jobs.json"
 """Name of the file in a batch's folder that holds its jobs."""
 LARGEST_JOBS = 1 << 27
 """Largest such file in bytes."""
-ONE_FOR_ALL = ("--out", "-o", "--force", "--json", "--quiet", "-q", "--seeds", "--prompts")
+ONE_FOR_ALL = ("--out", "-o", "--force", "--json", "--quiet", "-q", "--seeds", "--prompts", "--help", "-h")
 """Options that belong to the batch, not to one of its lines."""
 _OPTION = re.compile(r"(^|\s)(--[a-z]|-[a-z](\s|$))")
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from artgen.engine.folder import write_atomically
 from artgen.errors import InputError
+from artgen.plain_files import require_plain_file
 
 CHECKPOINT = "checkpoint.safetensors"
 """Name of the file in a run's folder."""
@@ -58,6 +59,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         InputError: no such file, damaged, or not a checkpoint of artgen.
     """
     try:
+        require_plain_file(path)
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {})["artgen"])
             flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict

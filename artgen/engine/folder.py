@@ -91,8 +91,9 @@ def make_folder(wanted: Path | None, prompt: str, seed: int, force: bool) -> Pat
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from None
+    except (OSError, RecursionError) as error:  # pathlib makes the folders above by calling itself
+        reason = getattr(error, "strerror", None) or "too many folders in each other"
+        raise RunError(f"{str(folder)[:200]}: cannot be written ({reason}); choose another --out") from None
     return folder
 
 

@@ -11,6 +11,7 @@ import torch
 
 from artgen.config import RunConfig
 from artgen.engine.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
+from artgen.engine.claim import claimed
 from artgen.engine.events import Event, Finished, Listener, Notice, Started, Stepped, ignore
 from artgen.engine.evolution import Evolution, initial_search
 from artgen.engine.folder import clear_outputs, make_folder, write_atomically
@@ -69,9 +70,22 @@ def paint(
     start_candidates(workshop, config, streams["init"])
     make_optimiser(workshop.stage.renderer, config.optimiser)  # what is wrong shows before anything is made
     folder = make_folder(out, config.title, config.seed, force)
-    search_start(workshop, config, streams)
-    renderer = workshop.stage.renderer
-    state = LoopState(make_optimiser(renderer, config.optimiser), streams, Evolution(config.evolution))
+    with claimed(folder):
+        search_start(workshop, config, streams)
+        renderer = workshop.stage.renderer
+        state = LoopState(make_optimiser(renderer, config.optimiser), streams, Evolution(config.evolution))
+        return _begin(config, folder, workshop, state, listen, should_stop)
+
+
+def _begin(
+    config: RunConfig,
+    folder: Path,
+    workshop: Workshop,
+    state: LoopState,
+    listen: Listener,
+    should_stop: Callable[[], bool],
+) -> RunResult:
+    """Make a new run in a folder that is claimed."""
     clear_outputs(folder)
     write_atomically(folder / "config.yaml", config.to_yaml().encode())
     return _Run(config, folder, workshop, state, listen).go(should_stop)
@@ -98,8 +112,14 @@ def resume(
     """
     from artgen.engine.tiled_run import is_tiled, resume_tiles
 
-    if is_tiled(folder):
-        return resume_tiles(folder, open_files, listen, should_stop)
+    with claimed(folder):
+        if is_tiled(folder):
+            return resume_tiles(folder, open_files, listen, should_stop)
+        return _resume(folder, open_files, listen, should_stop)
+
+
+def _resume(folder: Path, open_files: bool, listen: Listener, should_stop: Callable[[], bool]) -> RunResult:
+    """Go on with a run in one piece; see `resume`."""
     checkpoint = load_checkpoint(folder / CHECKPOINT)
     facts = Facts.of(checkpoint)
     config = facts.configuration()
@@ -145,9 +165,8 @@ def continue_from(
     optimiser = make_optimiser(renderer, config.optimiser)
     state = LoopState(optimiser, Streams(config.seed), Evolution(config.evolution), step=step)
     folder = make_folder(out, config.title, config.seed, force)
-    clear_outputs(folder)
-    write_atomically(folder / "config.yaml", config.to_yaml().encode())
-    return _Run(config, folder, workshop, state, listen).go(should_stop)
+    with claimed(folder):
+        return _begin(config, folder, workshop, state, listen, should_stop)
 
 
 class _Run:

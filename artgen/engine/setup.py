@@ -147,9 +147,9 @@ def pick_device(wanted: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(wanted)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError):
-        raise UsageError(f"device {wanted!r} is not available here; use --device auto") from None
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError):  # `meta` has no numbers
+        raise UsageError(f"device {wanted!r} is not available here; use --set device=auto") from None
     return device
 
 

@@ -14,6 +14,7 @@ from artgen import prompts as grammar
 from artgen.composition import Tiling
 from artgen.config import EditOptions, RunConfig
 from artgen.engine.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
+from artgen.engine.claim import claimed
 from artgen.engine.events import Finished, Listener, Started, Stepped
 from artgen.engine.evolution import Evolution
 from artgen.engine.folder import clear_outputs, make_folder, make_part_folder, write_atomically
@@ -72,10 +73,11 @@ def paint_tiles(
     use_threads(config.threads)
     run = _TiledRun(config, listen)
     folder = make_folder(out, config.title, config.seed, force)
-    clear_outputs(folder)
-    write_atomically(folder / "config.yaml", config.to_yaml().encode())
-    make_part_folder(folder / TILES)
-    return run.go(folder, should_stop)
+    with claimed(folder):
+        clear_outputs(folder)
+        write_atomically(folder / "config.yaml", config.to_yaml().encode())
+        make_part_folder(folder / TILES)
+        return run.go(folder, should_stop)
 
 
 def resume_tiles(

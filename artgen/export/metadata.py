@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 from PIL import Image as Pillow
 
 from artgen.errors import InputError
+from artgen.plain_files import require_plain_file
 
 METADATA_KEY = "artgen"
 """The PNG text entry that holds the configuration as JSON."""
@@ -73,6 +74,7 @@ def read_entry(path: Path, key: str, cure: str) -> str | None:
         InputError: no such file, or not a readable picture.
     """
     try:
+        require_plain_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Pillow.open(path, formats=["PNG", "WEBP"]) as picture:
@@ -81,6 +83,8 @@ def read_entry(path: Path, key: str, cure: str) -> str | None:
                 text = picture.info.get(key)  # written before the pixels
     except FileNotFoundError:
         raise InputError(f"{path}: no such picture; {cure}") from None
+    except InputError:
+        raise
     except Exception as error:  # Pillow raises nearly anything on broken files
         raise InputError(f"{path}: not a readable PNG or WebP ({type(error).__name__}); {cure}") from None
     return str(text) if isinstance(text, str) else None

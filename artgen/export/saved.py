@@ -48,7 +48,9 @@ class SavedRun:
             UsageError: there are not so many.
         """
         if not 1 <= rank <= len(self.order):
-            raise UsageError(f"the run has {len(self.order)} candidates, there is no candidate {rank}")
+            raise UsageError(
+                f"there is no candidate {rank}; the run has {len(self.order)}, so give 1 to {len(self.order)}"
+            )
         return self.renderer.candidate(self.order[rank - 1])
 
 

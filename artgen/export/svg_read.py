@@ -27,6 +27,7 @@ from artgen.export._path_data import (
 from artgen.export._shapes import length, outline
 from artgen.export.svg import Drawing, VectorPath
 from artgen.geometry import Size
+from artgen.plain_files import require_plain_file
 
 LARGEST_FILE = 16_000_000
 """Largest SVG file in bytes."""
@@ -73,6 +74,7 @@ def read_svg(path: Path) -> Drawing:
         InputError: no such file, too large, malformed or hostile.
     """
     try:
+        require_plain_file(path)
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"{path}: larger than {LARGEST_FILE} bytes; simplify the drawing")
         content = path.read_bytes()

@@ -197,7 +197,7 @@ class Renderer(nn.Module, abc.ABC):
         Raises:
             UsageError: this renderer's elements cannot be deleted, or there are not that many.
         """
-        raise UsageError("this renderer's elements cannot be deleted; try strokes")
+        raise UsageError("this renderer's elements cannot be deleted; try strokes or collage")
 
     def advance(
         self, progress: float, generator: torch.Generator, feedback: Feedback | None = None

@@ -13,7 +13,6 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from artgen.config import WrittenSize
 from artgen.errors import UsageError
 from artgen.palettes import MOST_COLOURS, Palette, cluster_colours, load_palette
 from artgen.renderers._pixel_cells import LATTICES, CellShape, Lattice, cell_map
@@ -28,6 +27,7 @@ from artgen.renderers.base import (
     renderers,
 )
 from artgen.types import Canvas, Image, Size, Window
+from artgen.written import WrittenSize
 
 LARGEST_SVG = 1 << 16
 """Most cells that are written as SVG; nobody edits more, and no browser likes them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -342,3 +343,69 @@ def test_hostile_prompt_is_painted(artgen, tiny_guide: str, tmp_path: Path):
         path.is_relative_to(tmp_path / "here" / "runs") for path in made if path != tmp_path / "here" / "runs"
     )
     assert "<script>" not in (folder / "image.svg").read_text() if (folder / "image.svg").exists() else True
+
+
+@pytest.mark.parametrize("option", ["--target", "--init", "--mask", "--background", "--palette", "--patches"])
+def test_pipes_are_not_waited_for(option: str, artgen, photograph: Path, tmp_path: Path):
+    pipe = tmp_path / ("pipe.gpl" if option == "--palette" else "pipe.png")
+    os.mkfifo(pipe)
+    collage = ["--renderer", "collage"] if option == "--patches" else []
+    answer = artgen("paint", "--target", photograph, *collage, option, pipe, "--steps", 1)
+    assert (answer.status, "pipe or a device" in answer.error_line()) == (2, True)
+    assert not any(Path().iterdir())
+
+
+def test_pipes_are_no_runs_and_no_pictures_of_artgen(artgen, tmp_path: Path):
+    for name in ("image.png", "checkpoint.safetensors", "drawing.svg"):
+        os.mkfifo(tmp_path / name)
+    for arguments in (["rerun", tmp_path / "image.png"], ["resume", tmp_path]):
+        answer = artgen(*arguments)
+        assert (answer.status, "pipe or a device" in answer.error_line()) == (2, True)
+    answer = artgen("a fox", "--renderer", "strokes", "--init", tmp_path / "drawing.svg")
+    assert (answer.status, "pipe or a device" in answer.error_line()) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "cure"),
+    [
+        ("templates: []", "templates is empty"),
+        ("guides: []", "guides is empty"),
+        ("device: meta", "device=auto"),
+        ('options: {palette: "a\\0.gpl"}', "U+0000"),
+        ('init: "a\\0.png"', "U+0000"),
+    ],
+)
+def test_configurations_of_no_use(text: str, cure: str, artgen, tmp_path: Path):
+    (tmp_path / "config.yaml").write_text(text)
+    answer = artgen("a fox", "--config", tmp_path / "config.yaml")
+    assert (answer.status, cure in answer.error_line()) == (2, True)
+    assert not any(Path().iterdir())
+
+
+def test_out_below_very_many_folders(artgen, photograph: Path):
+    answer = artgen("paint", "--target", photograph, "--steps", 1, "--out", "x/" * 2000)
+    assert (answer.status, "choose another --out" in answer.error_line()) == (1, True)
+    assert not any(Path().iterdir())
+
+
+def test_edits_of_too_many_steps(artgen, photograph: Path):
+    small = ["--canvas", "16x16", "--size", "16x16", "--strokes", "2", "--timelapse", "none", "--quiet"]
+    target = ["--target", photograph]
+    assert artgen("paint", "-r", "strokes", *target, *small, "--steps", 1, "--out", "run").status == 0
+    answer = artgen("edit", "run", "--lock", 0, "--continue", 10**8)
+    assert (answer.status, "steps" in answer.error_line()) == (2, True)
+    assert "1 to 1" in artgen("export", "run", "--candidate", 2).error_line()
+
+
+def test_two_runs_in_one_folder(artgen, photograph: Path):
+    from artgen.engine.claim import claimed
+
+    common = ["--target", photograph, "--canvas", "16x16", "--size", "16x16", "--steps", 1, "--quiet"]
+    assert artgen("paint", *common, "--out", "run").status == 0
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    with claimed(Path("run")):
+        for arguments in (["paint", *common, "--out", "run", "--force"], ["resume", "run"]):
+            answer = artgen(*arguments)
+            assert (answer.status, "another run is writing" in answer.error_line()) == (1, True)
+    assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before
+    assert artgen("resume", "run", "--quiet").status == 0

@@ -125,6 +125,17 @@ def test_batch_of_lines_keeps_what_works(artgen, photograph: Path, tmp_path: Pat
     assert not Path("elsewhere").exists()
 
 
+def test_quiet_batch_says_what_failed(artgen, photograph: Path):
+    Path("lines.txt").write_text("--steps 1\n--cels 4\n--help\n")
+    options = ["--target", photograph, *SMALL, "--prompts", "lines.txt", "--out", "batch", "--quiet"]
+    answer = artgen("paint", *options)
+    assert (answer.status, answer.out) == (1, "")
+    assert "2 of 3 runs failed" in answer.error_line() and "--cells" in answer.error_line()
+    cells = json.loads(Path("batch/batch.json").read_text())["cells"]
+    assert [cell["status"] for cell in cells] == ["done", "failed", "failed"]
+    assert "--help belongs to the whole batch" in cells[2]["error"]
+
+
 def test_batch_that_is_interrupted(artgen, photograph: Path, monkeypatch: pytest.MonkeyPatch):
     asked = iter(range(100))
     monkeypatch.setattr("artgen.console.Interruption.requested", lambda self: next(asked) >= 5)

@@ -67,8 +67,10 @@ def test_stopped_and_resumed_gives_the_same_bits(renderer: str, tiny_guide: str,
     assert digests(tmp_path / "parts") == digests(tmp_path / "whole")
 
 
-def test_killed_and_resumed_gives_the_same_bits(tiny_guide: str, tmp_path: Path):
-    config = configuration(tiny_guide, steps=100, threads=2, snapshots={"checkpoint_seconds": 0.05})
+@pytest.mark.parametrize("renderer", renderers.names())
+def test_killed_and_resumed_gives_the_same_bits(renderer: str, tiny_guide: str, tmp_path: Path):
+    often = {"checkpoint_seconds": 0.05}
+    config = configuration(tiny_guide, renderer, steps=100, threads=2, snapshots=often)
     paint(config, tmp_path / "whole")
     (tmp_path / "config.yaml").write_text(config.to_yaml())
     folder = tmp_path / "killed"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
@@ -120,6 +120,7 @@ junk = st.recursive(
         st.one_of(st.sampled_from(sorted(RunConfig.model_fields)), st.text(max_size=8)), junk, max_size=4
     )
 )
+@example({"losses": {"\n": None}})
 def test_any_mapping_is_a_configuration_or_one_line(values: dict):
     try:
         RunConfig.make({"prompts": "a rabbit", **values})
