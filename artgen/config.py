@@ -60,11 +60,8 @@ class RunConfig(Wishes):
         ("doodle",), description="models that judge: NAME, NAME:TAG or NAME=FILE, @weight"
     )
     distance: Literal["spherical", "cosine"] = Field("spherical", description="between picture and words")
-    contrast: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="part of the softmax against the guide's other names; default 0.5 if any",
+    contrast: float = Field(
+        0.0, ge=0, le=1, description="part of the softmax against the guide's other names"
     )
     steps: int = Field(200, ge=1, le=1_000_000, description="optimisation steps")
     seconds: float | None = Field(None, gt=0, description="stop after so many seconds instead")

@@ -32,7 +32,12 @@ class CutoutOptions(Options):
         le=1,
         description="part of the views that are mirrored; default the guide's, 0.5; 0 if words say left or right",
     )
-    noise: float = Field(0.05, ge=0, le=1, description="standard deviation of the noise added to views")
+    noise: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="standard deviation of the noise added to views; default the guide's, 0.05",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> CutoutOptions:

@@ -3,7 +3,7 @@
     python -m training.export --work DIR --to artgen/guides/doodle
 
 The directory holds `open_clip_config.json`, `open_clip_model.safetensors` (fp16),
-`names.json` and `views.json`.
+`names.json` and `painting.json`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def from_average(
     step: int,
     *,
     config: dict[str, Any] = model.CONFIG,
-    views: dict[str, float] | None = None,
+    painting: dict[str, Any] | None = None,
     name: str = "doodle-latest",
 ) -> Path:
     """Write the directory `name` from a training's averaged weights and its table of words; the old one goes."""
@@ -39,7 +39,7 @@ def from_average(
     common.save_tensors(half, partial / WEIGHTS, {"step": step})
     common.save_json(config, partial / "open_clip_config.json")
     common.save_json(spoken_names(vocabulary), partial / "names.json")
-    common.save_json(views or {}, partial / "views.json")
+    common.save_json(painting or {}, partial / "painting.json")
     old = work.root / "doodle-old"
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
@@ -60,7 +60,7 @@ def main() -> None:
     options = arguments.parse_args()
     source = options.work / "doodle-look"
     options.to.mkdir(parents=True, exist_ok=True)
-    for name in ("open_clip_config.json", WEIGHTS, "names.json", "views.json"):
+    for name in ("open_clip_config.json", WEIGHTS, "names.json", "painting.json"):
         shutil.copyfile(source / name, options.to / name)
         common.log(
             f"{name} {(options.to / name).stat().st_size / 1e6:.1f} MB {common.sha256(options.to / name)}"

@@ -16,6 +16,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
@@ -30,9 +31,11 @@ AXES = 127
 """One fewer than the text tower is wide: with its norm it cannot tell more."""
 WHITEN = 0.25
 """Coordinates are divided by their variance to this power, so that details count beside light and colour."""
-SHARE = 0.5
-"""The look's part of the cosine."""
-VIEWS = {"smallest": 0.9, "perspective": 0.05, "flip": 0.0}
+SHARE = 0.3
+"""The look's part of the cosine when the guide judges."""
+PAINTED = 0.97
+"""The same while painting: the meaning tells unseen styles apart, the look leads."""
+VIEWS = {"smallest": 0.95, "perspective": 0.03, "flip": 0.0, "noise": 0.02}
 """How the painter's views may vary: a look has its place, and its left and right."""
 CHECKPOINT = 500
 KEEP = 1.0
@@ -107,6 +110,12 @@ def assembled(meaning: Path, axes: int) -> open_clip.CLIP:
     missing, unknown = clip.load_state_dict(state, strict=False)
     assert not unknown and all(key.startswith(("visual.trunk.look", "visual.trunk.share")) for key in missing)
     return clip
+
+
+def painting(axes: int) -> dict[str, Any]:
+    """Return how to paint by a guide of meaning and look, as its `painting.json` says."""
+    parts = [[MEANING, ((1 - PAINTED) / (1 - SHARE)) ** 0.5], [axes, (PAINTED / SHARE) ** 0.5]]
+    return VIEWS | {"emphasis": parts}
 
 
 class Words(nn.Module):
@@ -213,7 +222,14 @@ class Learner:
         words = self.clip.token_embedding.moved()
         config = model.looking(len(state["visual.trunk.look.axes.bias"]))
         export.from_average(
-            self.work, state, words, vocabulary, self.step, config=config, views=VIEWS, name="doodle-look"
+            self.work,
+            state,
+            words,
+            vocabulary,
+            self.step,
+            config=config,
+            painting=painting(len(state["visual.trunk.look.axes.bias"])),
+            name="doodle-look",
         )
 
 

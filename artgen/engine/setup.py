@@ -35,8 +35,6 @@ SMALLEST_CANVAS = 128
 """Shortest default for the canvas's longer side, in pixels."""
 EXPORT_SIDE = 1024
 """Default for the longer side of the exported picture, in pixels."""
-DEFAULT_CONTRAST = 0.5
-"""Part of the softmax against a guide's own names, when it has some."""
 STYLE_WEIGHT = 0.5
 """Weight of the loss `style` when a style picture is given."""
 SEAM_WEIGHT = 5.0
@@ -88,7 +86,8 @@ def make_workshop(
     needs_guides = needs_guides or any(getattr(loss, "needs_guide", False) for loss, _ in weighted.values())
     specs = [parse_guide(text) for text in config.guides]
     specs = specs if needs_guides else []
-    loaded = list(guides or []) or [load_guide(spec.label, device) for spec in specs]
+    judging = list(guides or []) or [load_guide(spec.label, device) for spec in specs]
+    loaded = [guide.painter() for guide in judging]
     renderer = build_renderer(config, config.canvas or _default_canvas(options, config, loaded))
     size = export_size(config, renderer.canvas)
     check_canvas(population_of(config), renderer.canvas, device)
@@ -97,12 +96,11 @@ def make_workshop(
     for guide in loaded:
         wanted = (formats or {}).get(guide.name, config.precision)
         guide.use_precision(choose_precision(guide, views, device, wanted))
-    contrast = config.contrast if config.contrast is not None else DEFAULT_CONTRAST
     judges = [
         Judge(
             guide,
             spec.weight,
-            make_goals(guide, terms, config.templates, regions, pictures, contrasted=contrast > 0),
+            make_goals(guide, terms, config.templates, regions, pictures, contrasted=config.contrast > 0),
         )
         for guide, spec in zip(loaded, specs, strict=True)
     ]
@@ -115,7 +113,7 @@ def make_workshop(
         regions,
         varied(config.cutouts, _variation(loaded, terms)),
         config.distance,
-        contrast,
+        config.contrast,
         weighted,
         context,
         config.wrap,
@@ -208,7 +206,7 @@ def _variation(loaded: Sequence[Guide], terms: Sequence[Term]) -> Variation:
     """Return how views vary to suit all guides, not mirrored if the words tell left from right."""
     sided = any(re.search(r"\b(left|right)\b", term.content, re.IGNORECASE) for term in terms)
     liked = [guide.variation for guide in loaded] or [Variation()]
-    return functools.reduce(Variation.narrowed, liked, Variation(0, 0.9, 0) if sided else liked[0])
+    return functools.reduce(Variation.narrowed, liked, Variation(0.0, 0.9, 0.0, 1.0) if sided else liked[0])
 
 
 def _default_losses(config: RunConfig) -> dict[str, float]:

@@ -27,23 +27,26 @@ class Variation:
         smallest: smallest crop, as part of the region's side.
         perspective: strength of the random perspective.
         flip: part of the views that are mirrored.
+        noise: standard deviation of the noise added to them.
     """
 
     smallest: float = 0.8
     perspective: float = 0.1
     flip: float = 0.5
+    noise: float = 0.05
 
     def narrowed(self, other: Variation) -> Variation:
         """Return what suits both.
 
         Example:
-            >>> Variation().narrowed(Variation(smallest=0.9, perspective=0.2, flip=0))
-            Variation(smallest=0.9, perspective=0.1, flip=0)
+            >>> Variation().narrowed(Variation(smallest=0.9, perspective=0.2, flip=0.0))
+            Variation(smallest=0.9, perspective=0.1, flip=0.0, noise=0.05)
         """
         return Variation(
             max(self.smallest, other.smallest),
             min(self.perspective, other.perspective),
             min(self.flip, other.flip),
+            min(self.noise, other.noise),
         )
 
 
@@ -100,6 +103,10 @@ class Guide(abc.ABC):
     @abc.abstractmethod
     def use_precision(self, precision: torch.dtype) -> None:
         """Run the image tower in this number format from now on."""
+
+    def painter(self) -> Guide:
+        """Return the guide as a painter follows it; most guides judge and lead alike."""
+        return self
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from artgen.errors import InputError
 from artgen.guides.base import Guide, GuideSpec, guides
 
 DOODLE = Path(__file__).parent / "doodle"
-"""Holds open_clip_config.json, open_clip_model.safetensors, names.json, views.json and MODEL_CARD.md."""
+"""Holds open_clip_config.json, open_clip_model.safetensors, names.json, painting.json and MODEL_CARD.md."""
 
 
 @guides.register("doodle")

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from artgen.config import CutoutOptions
-from artgen.guides.base import Guide
-from artgen.guides.cutouts import draw_homographies, sample_views
+from artgen.guides.base import Guide, Variation
+from artgen.guides.cutouts import draw_homographies, sample_views, varied
 from artgen.guides.goals import Goal
 from artgen.losses.base import Loss, LossContext
 from artgen.types import Image, PerCandidate, Region, Size
@@ -93,7 +93,7 @@ class Objective:
     ) -> None:
         self._judges = judges
         self._regions = regions
-        self.cutouts = cutouts
+        self.cutouts = varied(cutouts, Variation())
         self._distance = DISTANCES[distance]
         self._contrast = contrast
         self._losses = losses

@@ -62,6 +62,47 @@ class OpenClipGuide(Guide):
         flatten_products_(model.visual)
         self._visual = model.visual.float().to(memory_format=torch.channels_last)
         self._layer_count: int | None = None
+        self._emphasis: Tensor | None = None
+        self._painting_emphasis: Tensor | None = None
+
+    def painter(self) -> OpenClipGuide:
+        """Return the guide with the parts of its embedding weighted as its directory says they should lead."""
+        if self._painting_emphasis is None:
+            return self
+        painter = copy.copy(self)
+        painter._emphasis, painter._painting_emphasis = self._painting_emphasis, None
+        return painter
+
+    def follow_manual(self, path: Path) -> None:
+        """Read how to paint by this guide: how its views vary, and how the parts of its embedding count.
+
+        The file is JSON: the numbers of a `Variation`, and `emphasis`, a list of [length, factor] for each
+        part of the embedding in their order. All may be missing, and so may the file.
+
+        Raises:
+            InputError: it says something else.
+        """
+        told = _read_json(path, {})
+        known = vars(Variation())
+        emphasis = told.pop("emphasis", None) if isinstance(told, dict) else None
+        if not isinstance(told, dict) or not all(key in known and _is_share(told[key]) for key in told):
+            raise InputError(f"{path}: expected numbers from 0 to 1 for {', '.join(known)}, and emphasis")
+        self.variation = Variation(**{key: float(value) for key, value in told.items()})
+        if emphasis is None:
+            return
+        width = self.encode_text(["a"]).shape[1]
+        try:
+            factors = [torch.full((int(length),), float(factor)) for length, factor in emphasis]
+            self._painting_emphasis = torch.cat(factors).view(1, width).to(self.device)
+        except (TypeError, ValueError, RuntimeError):
+            raise InputError(
+                f"{path}: emphasis must be [length, factor] of parts, {width} long in all"
+            ) from None
+
+    def _unit(self, embedded: Tensor) -> Tensor:
+        """Bring embeddings [N, D] to unit length, their parts weighted."""
+        weighted = embedded if self._emphasis is None else embedded * self._emphasis
+        return functional.normalize(weighted, dim=-1)
 
     def use_precision(self, precision: torch.dtype) -> None:
         """Run the image tower in this number format from now on."""
@@ -77,12 +118,12 @@ class OpenClipGuide(Guide):
             self._model.encode_text(self._tokenizer(list(texts[start : start + 256])).to(self.device)).float()
             for start in range(0, len(texts), 256)
         ]
-        return functional.normalize(torch.cat(rows), dim=-1)
+        return self._unit(torch.cat(rows))
 
     def encode_image(self, images: Pictures) -> Embeddings:
         """Return [N, D] unit-length embeddings, differentiable in the pictures."""
         embedded = self._visual(self._prepare(images))
-        return functional.normalize(embedded.float(), dim=-1)
+        return self._unit(embedded.float())
 
     def features(self, images: Pictures, layers: Sequence[int]) -> list[Tensor]:
         """Return feature maps [N, C, h, w]; see `Guide.features`."""
@@ -116,7 +157,7 @@ class OpenClipGuide(Guide):
 def load_directory(name: str, directory: Path, device: torch.device) -> Guide:
     """Load an open_clip directory (open_clip_config.json and its safetensors).
 
-    `names.json` in it lists the guide's distractors, `views.json` tells how its views vary; both may be missing.
+    `names.json` in it lists the guide's distractors, `painting.json` tells how to paint by it; both may be missing.
 
     Raises:
         InputError: the directory holds no usable model.
@@ -125,7 +166,8 @@ def load_directory(name: str, directory: Path, device: torch.device) -> Guide:
     if not (directory / "open_clip_config.json").is_file() or not weights:
         raise InputError(f"{directory}: needs open_clip_config.json and open_clip_model.safetensors")
     guide = _create(name, f"local-dir:{directory}", None, weights[0], device)
-    guide.names, guide.variation = _listed_names(directory), _liked_variation(directory)
+    guide.names = _listed_names(directory)
+    guide.follow_manual(directory / "painting.json")
     return guide
 
 
@@ -137,15 +179,8 @@ def _listed_names(directory: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _liked_variation(directory: Path) -> Variation:
-    """Return the `Variation` that a guide's directory tells in `views.json`, the usual one without that file."""
-    told = _read_json(directory / "views.json", {})
-    known = vars(Variation())
-    if not isinstance(told, dict) or not all(
-        key in known and isinstance(value, (int, float)) and 0 <= value <= 1 for key, value in told.items()
-    ):
-        raise InputError(f"{directory / 'views.json'}: expected numbers from 0 to 1 for {', '.join(known)}")
-    return Variation(**{key: float(value) for key, value in told.items()})
+def _is_share(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def _read_json(path: Path, missing: Any) -> Any:
@@ -205,7 +240,7 @@ def _create(
     pretrained: str | None,
     weights: Path,
     device: torch.device,
-) -> Guide:
+) -> OpenClipGuide:
     import open_clip
 
     from artgen.guides import towers  # noqa: F401 - registers the bundled tower with timm

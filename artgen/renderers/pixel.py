@@ -43,7 +43,7 @@ class PixelOptions(RendererOptions):
     cells: int = Field(32, ge=1, le=1024, description="cells along the longer side")
     grid: WrittenSize | None = Field(None, description="cells across and down, WxH, instead of --cells")
     levels: int = Field(
-        3, ge=1, le=10, description="coarse to fine: start with cells 2^(levels-1) times as large"
+        1, ge=1, le=10, description="coarse to fine: start with cells 2^(levels-1) times as large"
     )
     shape: CellShape = Field(
         "square", description="of the cells: square, brick, hex, triangle, diamond or knit"
@@ -93,7 +93,7 @@ class Pixel(Renderer):
     """
 
     Options = PixelOptions
-    default_losses = MappingProxyType({"smoothness": 0.02, "border": 4.0})
+    default_losses = MappingProxyType({"smoothness": 0.005, "border": 4.0})
     colour: nn.Parameter
     level: Tensor
     palette: Tensor

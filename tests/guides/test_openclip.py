@@ -196,16 +196,34 @@ def test_several_guides_vote(tiny_guide: str, tmp_path: Path):
     assert [len(guide["sha256"]) for guide in report["guides"]] == [64, 64]
 
 
-def test_a_directory_tells_how_its_views_vary(tmp_path: Path):
+def test_a_directory_tells_how_to_paint_by_it(tmp_path: Path):
     other = write_random_model(tmp_path / "other", TINY_MODEL)
     particular = write_random_model(tmp_path / "particular", TINY_MODEL)
-    (particular / "views.json").write_text('{"smallest": 0.9, "flip": 0}')
+    manual = particular / "painting.json"
+    manual.write_text('{"smallest": 0.9, "flip": 0, "emphasis": [[20, 0], [12, 2.0]]}')
     guide = load_guide(f"local-dir={particular}")
     assert (guide.variation.smallest, guide.variation.perspective, guide.variation.flip) == (0.9, 0.1, 0)
-    values = {"prompts": "a cat", "guides": [f"local-dir={path}" for path in (other, particular)]}
-    objective = make_workshop(RunConfig.make(values)).stage.objective
-    assert (objective.cutouts.smallest, objective.cutouts.flip) == (0.9, 0)
-    for text in ('{"zoom": 1}', '{"flip": "no"}', '{"flip": 2}', "[]", "{"):
-        (particular / "views.json").write_text(text)
-        with pytest.raises(InputError, match=r"views\.json"):
-            load_guide(f"local-dir={particular}")
+    named = [f"local-dir={path}" for path in (other, particular)]
+    values = {"prompts": "a cat", "guides": named, "precision": "float32"}
+    workshop = make_workshop(RunConfig.make(values))
+    cutouts = workshop.stage.objective.cutouts
+    assert (cutouts.smallest, cutouts.flip) == (0.9, 0)
+    painter, image = workshop.guides[1], torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    for plain, led in [
+        (guide.encode_text(["a cat"]), painter.encode_text(["a cat"])),
+        (guide.encode_image(image), painter.encode_image(image)),
+    ]:
+        assert not led[:, :20].any()
+        torch.testing.assert_close(led[:, 20:], torch.nn.functional.normalize(plain[:, 20:], dim=1))
+    assert painter.painter() is painter
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"zoom": 1}', '{"flip": "no"}', '{"flip": 2}', "[]", "{", '{"emphasis": [[3, 1]]}', '{"emphasis": 1}'],
+)
+def test_a_manual_that_says_something_else_is_refused(text: str, tmp_path: Path):
+    directory = write_random_model(tmp_path / "model", TINY_MODEL)
+    (directory / "painting.json").write_text(text)
+    with pytest.raises(InputError, match=r"painting\.json"):
+        load_guide(f"local-dir={directory}")

@@ -90,7 +90,7 @@ configurations = st.fixed_dictionaries(
         "templates": words.map(lambda text: [text.replace("{}", "") + " {}"]),
         "init": st.one_of(st.none(), words),
         "distance": st.sampled_from(["spherical", "cosine"]),
-        "contrast": st.one_of(st.none(), fractions),
+        "contrast": fractions,
     },
 )
 
