@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 
 def scatter(
-    options: CollageOptions, canvas: Size, population: int, generator: torch.Generator
+    options: CollageOptions,
+    canvas: Size,
+    population: int,
+    generator: torch.Generator,
+    spread: float = 1.0,
 ) -> dict[str, Tensor]:
-    """Return the parameters of patches scattered over the picture, by name.
+    """Return the parameters of patches scattered over the picture or the part `spread` of it, by name.
 
     Patches are small at first, so that most of them are seen and can be pulled.
     """
@@ -34,7 +38,7 @@ def scatter(
     reach = reach_of_centres(options, canvas, torch.zeros(2, device=generator.device))
     least, greatest = bounds["scale"]
     start = {
-        "translation": uniform(-1.0, 1.0, 2) * reach,
+        "translation": uniform(-spread, spread, 2) * reach,
         "rotation": uniform(*bounds["rotation"]),
         "scale": uniform(least + (greatest - least) * 0.05, least + (greatest - least) * 0.3),
         "squeeze": uniform(*_around_one(*bounds["squeeze"])),

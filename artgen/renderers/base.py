@@ -22,6 +22,10 @@ class RendererOptions(Options):
     """Base of a renderer's options; each field is a command-line option and a page control."""
 
 
+MIDDLE = 0.65
+"""Part of the sides that random elements begin in if the border is to stay calm; what begins there must fade."""
+
+
 @dataclass(frozen=True)
 class ParameterGroup:
     """Parameters that are optimised and mutated alike.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
@@ -25,7 +26,15 @@ from artgen.renderers._collage_geometry import Affine, Pose, patch_to_pixels
 from artgen.renderers._collage_options import CollageOptions, Sources
 from artgen.renderers._collage_sampling import Scene, sample
 from artgen.renderers._collage_start import deal, mosaic, scatter
-from artgen.renderers.base import ElementChange, Layer, ParameterGroup, Renderer, RendererOptions, renderers
+from artgen.renderers.base import (
+    MIDDLE,
+    ElementChange,
+    Layer,
+    ParameterGroup,
+    Renderer,
+    RendererOptions,
+    renderers,
+)
 from artgen.renderers.tiles import Grid, assemble
 from artgen.types import Canvas, Image, Size, Window
 
@@ -48,6 +57,7 @@ class Collage(Renderer):
     """
 
     Options: ClassVar[type[RendererOptions]] = CollageOptions
+    default_losses = MappingProxyType({"border": 4.0})
     default_population = 2
 
     canvas: Size
@@ -80,8 +90,9 @@ class Collage(Renderer):
         self._kept: dict[str, Tensor] = {}
 
     def init(self, population: int, generator: torch.Generator) -> None:
-        """Scatter patches over the picture, every patch as often as the others."""
-        for name, value in scatter(self.options, self.canvas, population, generator).items():
+        """Scatter patches over the picture, or its middle if the border stays calm, each as often as the others."""
+        spread = MIDDLE if self.calm_border else 1.0
+        for name, value in scatter(self.options, self.canvas, population, generator, spread).items():
             setattr(self, name, nn.Parameter(value))
         self.register_buffer("patch", deal(len(self.patches), population, self.options.count, generator))
         self.register_buffer("locked", torch.zeros_like(self.patch, dtype=torch.bool))

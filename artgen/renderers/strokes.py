@@ -22,11 +22,9 @@ from artgen.renderers._stroke_options import StrokesOptions
 from artgen.renderers._stroke_set import StrokeSet
 from artgen.renderers._stroke_start import Beginning, Kind, random_strokes, strokes_on_map, strokes_on_picture
 from artgen.renderers._stroke_svg import strokes_of
-from artgen.renderers.base import ElementChange, Feedback, Layer, renderers
+from artgen.renderers.base import MIDDLE, ElementChange, Feedback, Layer, renderers
 from artgen.types import Canvas, Image, Size, Window
 
-MIDDLE = 0.65
-"""Part of the sides that random strokes begin in if the border is to stay calm; what begins there must fade."""
 WINDOW = 512
 """Without gradients, pictures are painted in windows of this side, to spare memory."""
 
