@@ -60,6 +60,18 @@ def test_padding_makes_no_difference(trained: Path) -> None:
     assert torch.cosine_similarity(trimmed, paint_check.encode_texts(guide, texts)).min() > 0.999
 
 
+def test_meaning_can_be_taken_out_again(trained: Path) -> None:
+    """A guide of meaning and look gives back the image tower it was assembled from."""
+    from training import model
+
+    before = load_file(trained / "doodle-latest" / "open_clip_model.safetensors")
+    after = model.meaning_only(load_file(trained / "doodle-look" / "open_clip_model.safetensors"))
+    assert after.keys() == before.keys()
+    images = [key for key in before if key.startswith("visual.")]
+    assert images and all(torch.equal(after[key], before[key]) for key in images)
+    assert after["text_projection"].shape == before["text_projection"].shape
+
+
 @pytest.mark.parametrize(
     ("script", "checkpoint", "start"),
     [

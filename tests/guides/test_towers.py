@@ -1,0 +1,61 @@
+"""The bundled guide's image tower: meaning and look side by side."""
+
+from __future__ import annotations
+
+import pytest
+import timm
+import torch
+from torch.nn import functional
+
+from artgen.guides import towers
+
+AXES = 7
+
+
+@pytest.fixture(scope="module")
+def tower() -> towers.DoodleTower:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return timm.create_model("doodle_tower", num_classes=towers.MEANING + AXES).eval()
+
+
+def pictures(count: int = 3) -> torch.Tensor:
+    return torch.rand(count, 3, 64, 64, generator=torch.Generator().manual_seed(count)) * 2 - 1
+
+
+def test_cosines_of_meaning_and_look_are_averaged(tower: towers.DoodleTower):
+    embedded = tower(pictures())
+    torch.testing.assert_close(embedded.norm(dim=1), torch.ones(3))
+    meaning, look = embedded[:, : towers.MEANING], embedded[:, towers.MEANING :]
+    share = tower.share
+    cosine = functional.cosine_similarity(embedded[:1], embedded[1:])
+    apart = (
+        functional.cosine_similarity(meaning[:1], meaning[1:]),
+        functional.cosine_similarity(look[:1], look[1:]),
+    )
+    torch.testing.assert_close(cosine, (1 - share) * apart[0] + share * apart[1])
+
+
+def test_a_look_is_linear_in_the_small_picture(tower: towers.DoodleTower):
+    image = pictures(1)
+    small = functional.interpolate(image, size=(towers.GLANCE, towers.GLANCE), mode="area").flatten(1)
+    expected = small @ tower.look.axes.weight.T + tower.look.axes.bias
+    torch.testing.assert_close(tower.look(image), expected)
+    torch.testing.assert_close(tower.look(image.contiguous(memory_format=torch.channels_last)), expected)
+
+
+def test_the_gradient_of_a_look_leads_to_its_picture(tower: towers.DoodleTower):
+    """From any canvas, a step along it brings the small picture's coordinates nearer to the wanted ones."""
+    wanted = functional.normalize(tower.look(pictures(2)[:1]), dim=1).detach()
+    canvas = pictures(1).requires_grad_()
+    before = (functional.normalize(tower.look(canvas), dim=1) * wanted).sum()
+    (slope,) = torch.autograd.grad(before, canvas)
+    after = (functional.normalize(tower.look(canvas + 0.5 * slope / slope.norm()), dim=1) * wanted).sum()
+    assert after > before + 1e-4
+
+
+def test_its_maps_are_those_of_the_network(tower: towers.DoodleTower):
+    image = pictures()
+    maps = tower.forward_intermediates(image, indices=[0, 3], intermediates_only=True)
+    torch.testing.assert_close(maps[1], tower.body(image))
+    assert maps[0].shape == (3, 64, 16, 16)
