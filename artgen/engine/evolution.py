@@ -48,8 +48,12 @@ class Evolution:
         renderer: Renderer,
         optimiser: torch.optim.Optimizer,
         generator: torch.Generator,
+        replace: bool = True,
     ) -> list[Replacement]:
         """Note the losses; if a round is due, replace candidates.
+
+        A mutant's smoothed loss stays that of the candidate it replaced, until it has shown its own: it is
+        not called the best for its parent's sake.
 
         Args:
             step: number of the step just done, from 0.
@@ -57,6 +61,7 @@ class Evolution:
             renderer: holds the candidates; changed in place.
             optimiser: its state rows follow the candidates.
             generator: source of pairs and mutations.
+            replace: whether a round may take place at all.
 
         Returns:
             The replacements made, empty if none.
@@ -64,7 +69,7 @@ class Evolution:
         if self.options.method == "none" or renderer.population < 2:
             return []
         self._note(losses)
-        if (step + 1) % self.options.every:
+        if (step + 1) % self.options.every or not replace:
             return []
         assert self._total is not None
         means = (self._total / self._count).cpu()

@@ -28,6 +28,9 @@ from artgen.guides.objective import Judgement, Objective
 from artgen.renderers.base import Feedback, Renderer
 from artgen.types import Image, Size
 
+LAST_ROUND = 2 / 3
+"""Part of a run after which candidates are not replaced: a mutant needs time, and steps that are not yet short."""
+
 Reason = Literal["done", "plateau", "stopped"]
 
 
@@ -147,12 +150,14 @@ def _step(
     state.optimiser.step()
     renderer.project_()
     watch.note(judgement.losses)
-    replaced = state.evolution(
-        state.step, judgement.losses, renderer, state.optimiser, state.streams["evolution"]
+    state.evolution(
+        state.step,
+        judgement.losses,
+        renderer,
+        state.optimiser,
+        state.streams["evolution"],
+        replace=progress < LAST_ROUND,
     )
-    for parent, child in replaced:
-        assert state.smoothed is not None
-        state.smoothed[child] = state.smoothed[parent]
     state.feedback = Feedback(image.detach(), judgement.gradient)
     state.step += 1
     return judgement

@@ -68,7 +68,9 @@ def test_candidates_are_judged_by_their_mean_loss(generator):
     renderer, optimiser = make(2, generator)
     evolution = Evolution(EvolutionOptions(method="strategy", every=2))
     evolution(0, torch.tensor([0.0, 1.0]), renderer, optimiser, generator)
-    assert evolution(1, torch.tensor([0.6, 0.5]), renderer, optimiser, generator) == [(0, 1)]
+    losses = torch.tensor([0.6, 0.5])
+    assert evolution(1, losses, renderer, optimiser, generator) == [(0, 1)]
+    assert evolution(3, losses, renderer, optimiser, generator, replace=False) == []
 
 
 def test_a_resumed_evolution_decides_alike(generator):
