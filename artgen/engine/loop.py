@@ -21,7 +21,7 @@ from artgen.engine.optimiser import (
     moments,
     set_rates,
 )
-from artgen.engine.state import LoopState
+from artgen.engine.state import LoopState, settled_already
 from artgen.engine.watch import Watch
 from artgen.errors import RunError
 from artgen.guides.objective import Judgement, Objective
@@ -87,10 +87,13 @@ def optimise(
     try:
         reason = _repeat(stage, state, watch, steps, seconds, listen, should_stop, after_step)
     except Exception:
-        state.settle()  # what is not finite may be why
+        watch.read()  # what is not finite may be why
         raise
-    state.settle()
-    return reason
+    else:
+        watch.read()
+        return reason
+    finally:
+        state.settle = settled_already  # in a circle with the watch, textures would stay until a collection
 
 
 def _repeat(

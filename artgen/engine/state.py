@@ -13,7 +13,7 @@ from artgen.engine.randomness import Streams
 from artgen.renderers.base import Feedback
 
 
-def _nothing() -> None:
+def settled_already() -> None:
     """Settle what is settled."""
 
 
@@ -44,4 +44,4 @@ class LoopState:
     lowest: float = float("inf")
     waiting: int = 0
     feedback: Feedback | None = field(default=None, repr=False)
-    settle: Callable[[], None] = field(default=_nothing, repr=False, compare=False)
+    settle: Callable[[], None] = field(default=settled_already, repr=False, compare=False)

@@ -7,7 +7,9 @@ make it wait is counted.
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -248,3 +250,16 @@ def test_a_plateau_is_noticed_when_figures_are_read(tiny_guide: str):
 def test_cpus_are_read_at_every_step():
     assert steps_between_readings(torch.device("cpu")) == 1
     assert steps_between_readings(torch.device("cuda")) == STEPS_UNREAD
+
+
+def test_a_finished_loop_lets_go_of_its_renderer(tiny_guide: str):
+    """Without a collection of garbage: a tile's textures must not stay while the next one is made."""
+    gc.collect()
+    gc.disable()
+    try:
+        renderer, state, _ = run(configuration(tiny_guide, "collage", steps=2), every=1)
+        gone = weakref.ref(renderer)
+        del renderer, state
+        assert gone() is None
+    finally:
+        gc.enable()
