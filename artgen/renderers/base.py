@@ -35,12 +35,15 @@ class ParameterGroup:
         parameters: attribute names of `nn.Parameter`s of shape [P, ...].
         learning_rate: Adam's, in the parameters' own unit.
         mutation: standard deviation of the noise evolution adds, same unit.
+        shared: scale steps by the root mean square of a candidate's whole gradient instead of each entry's
+            own, so that entries which nothing pulls at stay as they are.
     """
 
     name: str
     parameters: Sequence[str]
     learning_rate: float
     mutation: float = 0.0
+    shared: bool = False
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ class Pixel(Renderer):
     """
 
     Options = PixelOptions
-    default_losses = MappingProxyType({"smoothness": 0.003, "border": 4.0})
+    default_losses = MappingProxyType({"smoothness": 0.002, "border": 4.0})
     colour: nn.Parameter
     level: Tensor
     palette: Tensor
@@ -155,7 +155,7 @@ class Pixel(Renderer):
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """Return the cells' colours, a learned palette, and the cells' opacities."""
-        groups = [ParameterGroup("colour", ["colour"], learning_rate=0.05, mutation=0.05)]
+        groups = [ParameterGroup("colour", ["colour"], learning_rate=0.025, mutation=0.05, shared=True)]
         if self.options.colours is not None:
             groups.append(ParameterGroup("palette", ["palette"], learning_rate=0.01, mutation=0.03))
         if self.transparent:

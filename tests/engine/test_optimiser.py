@@ -8,7 +8,14 @@ import pytest
 import torch
 
 from artgen.config import OptimiserOptions, RunConfig
-from artgen.engine.optimiser import carry_elements, clip_candidates_, make_optimiser, rate_factor, set_rates
+from artgen.engine.optimiser import (
+    GroupedAdam,
+    carry_elements,
+    clip_candidates_,
+    make_optimiser,
+    rate_factor,
+    set_rates,
+)
 from artgen.engine.run import paint
 from artgen.errors import UsageError
 from artgen.renderers.base import ElementChange
@@ -102,3 +109,49 @@ def test_a_run_stops_when_nothing_is_gained(photograph: Path, tmp_path: Path):
     result = paint(RunConfig.make(values), tmp_path / "run")
     assert result.reason == "plateau"
     assert 20 <= result.step < 200
+
+
+def stepped(gradients: list[torch.Tensor], shared: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a parameter [2, 4, 3] after steps along the gradients, by ours and by torch's Adam."""
+    ours, theirs = (torch.nn.Parameter(torch.zeros(2, 4, 3)) for _ in range(2))
+    optimisers = [
+        GroupedAdam([{"params": [ours], "shared": shared}], lr=0.1, betas=(0.9, 0.99)),
+        torch.optim.Adam([theirs], lr=0.1, betas=(0.9, 0.99)),
+    ]
+    for gradient in gradients:
+        for parameter, optimiser in zip((ours, theirs), optimisers, strict=True):
+            parameter.grad = gradient.clone()
+            optimiser.step()
+    return ours.detach(), theirs.detach()
+
+
+def test_groups_that_share_nothing_are_adams():
+    generator = torch.Generator().manual_seed(1)
+    ours, theirs = stepped([torch.randn(2, 4, 3, generator=generator) for _ in range(5)], shared=False)
+    assert torch.equal(ours, theirs)
+
+
+def test_shared_steps_are_adams_where_all_entries_are_alike():
+    """With gradients of one size in each candidate, one second moment is as good as one for each entry."""
+    signs = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(1)).sign()
+    sizes = torch.tensor([0.01, 5.0]).view(2, 1, 1)
+    ours, theirs = stepped([signs * sizes * factor for factor in (1.0, 0.5, 2.0)], shared=True)
+    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-4)
+
+
+def test_what_nothing_pulls_at_stays():
+    gradient = torch.zeros(2, 4, 3)
+    gradient[:, 0] = 1.0
+    gradient[:, 1] = 1e-3
+    ours, theirs = stepped([gradient] * 3, shared=True)
+    assert not ours[:, 2:].any()
+    torch.testing.assert_close(ours[:, 1], ours[:, 0] * 1e-3)
+    torch.testing.assert_close(theirs[:, 1], theirs[:, 0], atol=1e-3, rtol=0)
+
+
+def test_candidates_do_not_share_their_scale():
+    gradient = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(2))
+    alone, _ = stepped([gradient] * 3, shared=True)
+    gradient[1] *= 100
+    beside, _ = stepped([gradient] * 3, shared=True)
+    torch.testing.assert_close(alone[0], beside[0])
