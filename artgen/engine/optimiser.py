@@ -51,13 +51,13 @@ class GroupedAdam(torch.optim.Adam):
                     torch.zeros_like(parameter),
                 )
             state["step"] += 1
-            count = float(state["step"])
+            count = state["step"]  # stays a tensor: to read it would make a GPU wait
             square = parameter.grad.flatten(1).square().mean(dim=1)
             square = square.view(-1, *[1] * (parameter.dim() - 1)).expand_as(parameter)
             state["exp_avg"].lerp_(parameter.grad, 1 - first)
             state["exp_avg_sq"].lerp_(square, 1 - second)
             scale = (state["exp_avg_sq"] / (1 - second**count)).sqrt_().add_(group["eps"])
-            parameter.addcdiv_(state["exp_avg"], scale, value=-group["lr"] / (1 - first**count))
+            parameter.sub_(state["exp_avg"] / scale * (group["lr"] / (1 - first**count)))
 
 
 def make_optimiser(renderer: Renderer, options: OptimiserOptions) -> torch.optim.Adam:
