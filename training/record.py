@@ -23,6 +23,7 @@ from torch import Tensor
 
 from artgen import RunConfig, load_guide, paint, resume
 from artgen.engine.report import RunResult
+from artgen.engine.setup import settled
 from artgen.errors import ArtgenError
 from training import common, prompts, subject
 from training.judge import Judge
@@ -146,7 +147,7 @@ def main() -> None:
     folder = work.folder(f"record/{options.renderer}-{digest[:8]}-{options.seed}")
     runs = [run_folder(folder, i, prompt) for i, prompt in enumerate(every[: options.limit])]
     for out, prompt in zip(runs, every, strict=False):
-        paint_one(out, RunConfig.make(settings(prompt.text, options)))
+        paint_one(out, settled(RunConfig.make(settings(prompt.text, options))))
     if options.paint_only:
         return
     images = torch.stack([picture(out) for out in runs])
