@@ -3,9 +3,11 @@
     python -m benchmarks.step [--rounds 11]
 
 Every renderer as it is by default, with ViT-B/32 at 8 cutouts and with the bundled guide at
-16. ViT-B/32 gets random weights: the arithmetic is the same. A whole step and the guide alone,
-on as many views as the step shows it, are run in turn; the part is 1 - 1 / (median of step /
-guide within a round).
+16. ViT-B/32 gets random weights: the arithmetic is the same. A whole step, the guide alone as it
+leads and the guide alone as it judges, on as many views as the step shows it, are run in turn. The
+rest of a step is the step less the guide that leads; the part is rest / (rest + judging guide),
+the median over the rounds. Both guides are one but for the bundled one, which leads by its look
+alone, nearly for nothing: a step is held against what its whole network would cost.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,8 @@ from artgen.config import RunConfig
 from artgen.engine.events import ignore
 from artgen.engine.loop import _step
 from artgen.engine.setup import population_of
-from benchmarks.common import Results, alternate, median_ratio, parser, prepare
+from artgen.guides import Guide, load_guide
+from benchmarks.common import Results, alternate, parser, prepare
 
 GOALS: Mapping[str, Mapping[str, str]] = {
     "ViT-B-32": {"pixel": "< 10", "strokes": "< 15", "collage": "< 25"},
@@ -55,10 +59,14 @@ def measure(config: RunConfig, rounds: int) -> dict[str, Any]:
     def whole() -> None:
         _step(workshop.stage, state, 0.9, ignore)
 
-    def alone() -> None:
-        guide.encode_image(views)[:, 0].sum().backward()
+    def alone(guide: Guide) -> None:
+        guide.encode_image(views)[:, -1].sum().backward()
 
-    seconds = alternate({"step": whole, "guide": alone}, rounds)
+    judge = load_guide(config.guides[0])
+    judge.use_precision(guide.precision)
+    seconds = alternate(
+        {"step": whole, "guide": partial(alone, guide), "judge": partial(alone, judge)}, rounds
+    )
     return {
         **seconds,
         "format": str(guide.precision).removeprefix("torch."),
@@ -98,12 +106,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def note(results: Results, name: str, measured: Mapping[str, Any], goal: str) -> None:
-    """Note the part of a step that is not the guide's, and the seconds of a step."""
-    step, guide = measured["step"], measured["guide"]
-    results.note(
-        f"{name}: part that is not the guide's", 100 * (1 - 1 / median_ratio(step, guide)), "%", goal
-    )
-    results.note(f"{name}: a step", statistics.median(step), "s")
+    """Note the part of a step that is not the guide's, against a guide that judges, and the seconds of a step."""
+    rounds = zip(measured["step"], measured["guide"], measured["judge"], strict=True)
+    parts = [100 * (step - guide) / (step - guide + judge) for step, guide, judge in rounds]
+    results.note(f"{name}: part that is not the guide's", statistics.median(parts), "%", goal)
+    results.note(f"{name}: a step", statistics.median(measured["step"]), "s")
 
 
 if __name__ == "__main__":

@@ -164,7 +164,8 @@ def fit(strokes: int, target: Image, steps: int) -> float:
         steps: of Adam, at the product's rates and schedule.
     """
     kind, schedule = renderers.get("strokes"), OptimiserOptions()
-    renderer = kind(kind.Options.model_validate({"strokes": strokes}), Size(*target.shape[-2:]))
+    options = {"strokes": strokes, "segments": SEGMENTS, "width": 0.02}
+    renderer = kind(kind.Options.model_validate(options), Size(*target.shape[-2:]))
     renderer.init(1, torch.Generator().manual_seed(0))
     optimiser = make_optimiser(renderer, schedule)
     for step in range(steps):

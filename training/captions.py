@@ -109,10 +109,12 @@ def phrase(word: str, colour: int) -> str:
 class Planner:
     """Turns rows of uniform numbers into plans."""
 
-    SHARES = (("single", 0.68), ("pair", 0.2), ("count", 0.12))
+    SHARES: tuple[tuple[str, float], ...] = (("single", 0.68), ("pair", 0.2), ("count", 0.12))
 
     GROUNDS = 0.3
     """Part of the scenes on a ground of a named colour."""
+    TINTED, TINTED_PORTRAITS = 0.6, 0.6
+    """Part of single things in a told colour; the same of those that stand as a portrait."""
 
     def __init__(self, vocabulary: Vocabulary, shares: tuple[tuple[str, float], ...] = ()):
         self.vocabulary = vocabulary
@@ -158,14 +160,14 @@ class Planner:
         free = [i for i in range(len(COLOURS)) if i not in colours]
         return free[int(v * len(free))]
 
-    def _single(self, draw) -> Plan:
+    def _single(self, draw, tinted: float = TINTED) -> Plan:
         vocabulary = self.vocabulary
         name = vocabulary.pick(next(draw))
         size = 0.45 + 0.6 * next(draw) ** 0.7
         room = max(0.06, 0.55 - size / 2)
         place = (0.5 + (next(draw) - 0.5) * room, 0.5 + (next(draw) - 0.5) * room, size)
         turn = 0.06 if next(draw) < 0.8 else 0.15
-        thing = self._thing(name, 0.6, draw, place, turn)
+        thing = self._thing(name, tinted, draw, place, turn)
         word = vocabulary.say(name, next(draw))
         ground = self._ground({thing.colour}, draw)
         told_ground = ground >= 0 and next(draw) < 0.6
@@ -189,7 +191,7 @@ class Planner:
 
     def _portrait(self, draw) -> Plan:
         """One thing upright in the middle on a calm ground: how a painter would begin to show it."""
-        plan = self._single(draw)
+        plan = self._single(draw, self.TINTED_PORTRAITS)
         thing = plan.things[0]
         thing.x, thing.y = (0.5 + (next(draw) - 0.5) * 0.06 for _ in range(2))
         thing.size, thing.angle, thing.flip = 0.72 + 0.2 * next(draw), 0.0, False

@@ -11,16 +11,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from PIL import Image
+
 from training import common
 from training.fetch import SOURCES
 
 RECORD_HEAD = (
     "Pictures painted with default settings, seed 1, that an independent network (`training/judge.py`) matches to the",
-    "right prompt of 100, and how many real drawings of an unseen style, placed and tinted alike, it matches itself:",
+    "right prompt of 100 (goal 60 %), and the same of prompts of one kind; their colour is that of the mean in a mask,",
+    "nearest of eleven (goal 85 %). Of real drawings of an unseen style, placed and tinted alike, the judge itself",
+    "matches {right:.0f} / {top5:.0f} %, {cells:.0f} / {cells5:.0f} % of them in 32 cells.",
     "",
-    "| renderer | pictures | right / in the first five | colour of the subject | real drawings |",
-    "|---|---|---|---|---|",
+    "| renderer | pictures | right / in the first five | a colour told | a name alone | several things | colour |",
+    "|---|---|---|---|---|---|---|",
 )
+SHEET_HEAD = "Contact sheets of the record, right (+) or wrong (-) with what the judge took them for:"
 TEMPLATE = Path(__file__).parent / "card.md"
 
 
@@ -73,43 +78,64 @@ def figures_table(figures: dict) -> str:
         f"| counting one to four (chance 25) | {figures['counting']:.1f} % | 70 % |",
         f"| {figures['synonyms']['words']} words in no caption, known name in the top-5 "
         f"| {figures['synonyms']['top5']:.1f} % | 60 % |",
-        f"| weights; 16 cutouts forward and backward, 2 cores (busy machine) "
+        f"| weights; 16 cutouts forward and backward, 2 cores "
         f"| {figures['cost']['MB']:.1f} MB; {figures['cost']['ms']:.0f} ms | 25 MB; 80 ms |",
     ]
     return "\n".join(rows)
 
 
-def record_table(work: Path) -> str:
-    """Return what the judge found in the newest record of each renderer as a Markdown table, or that there is none."""
-    rows = []
-    newest = {}
-    for path in sorted((work / "record").glob("*/figures.json"), key=lambda path: path.stat().st_mtime):
-        newest[path.parent.name.partition("-")[0]] = json.loads(path.read_text())
-    for renderer, told in newest.items():
-        found, colours = told["found"], told["colours"]
+def newest_records(work: Path) -> dict[str, Path]:
+    """Return the folder of the newest record of each renderer."""
+    found = sorted((work / "record").glob("*/figures.json"), key=lambda path: path.stat().st_mtime)
+    return {path.parent.name.partition("-")[0]: path.parent for path in found}
+
+
+def record_table(records: dict[str, Path], sheets: Path | None) -> str:
+    """Return what the judge found in the records as a Markdown table, with links to their contact sheets."""
+    if not records:
+        return "Judging of painted pictures by an independent network is not measured yet."
+    rows, links = [], []
+    for renderer, folder in records.items():
+        told = json.loads((folder / "figures.json").read_text())
+        found, ceiling = told["found"], told["judge"]["ceiling"]
+        kinds = " | ".join(f"{found[kind]:.0f} %" for kind in ("coloured", "named", "several"))
         rows.append(
             f"| {renderer} | {len(told['pictures'])} | {found['right']:.0f} / {found['top5']:.0f} % "
-            f"| {colours['mask']:.0f} % | {told['judge']['ceiling']['clean']['right']:.0f} % |"
+            f"| {kinds} | {told['colours']['mask']:.0f} % |"
         )
-    if not rows:
-        return "Judging of painted pictures by an independent network is not measured yet."
-    return "\n".join([*RECORD_HEAD, *rows])
+        if sheets is not None:
+            links.append(f"* [{renderer}]({sheet_of(folder, renderer, sheets)})")
+    real, cells = ceiling["clean"], ceiling["32 cells"]
+    values = {"right": real["right"], "top5": real["top5"], "cells": cells["right"], "cells5": cells["top5"]}
+    head = [line.format(**values) for line in RECORD_HEAD]
+    return "\n".join([*head, *rows, *(["", SHEET_HEAD, "", *links] if links else [])])
+
+
+def sheet_of(folder: Path, renderer: str, sheets: Path) -> str:
+    """Store a record's contact sheet as WebP in the folder `sheets`; return its path from a guide in the package."""
+    sheets.mkdir(parents=True, exist_ok=True)
+    with Image.open(folder / "sheet.png") as sheet:
+        sheet.convert("RGB").save(sheets / f"{renderer}.webp", quality=80, method=6)
+    return f"../../../{sheets.as_posix()}/{renderer}.webp"
 
 
 def main() -> None:
     """Fill the template."""
     arguments = common.parser(__doc__)
     arguments.add_argument("--to", type=Path, required=True)
+    arguments.add_argument("--sheets", type=Path, help="folder of the repository for the contact sheets")
     options = arguments.parse_args()
     weights = options.to / "open_clip_model.safetensors"
-    step = common.metadata(weights)["step"]
+    trained = common.metadata(weights)
+    step = trained["step"]
+    axes = len(json.loads((options.to / "painting.json").read_text())["emphasis"]) - 1
     figures = json.loads((options.work / "figures" / f"{step:06d}.json").read_text())
     filled = TEMPLATE.read_text().format(
         sources=sources_table(),
         figures=figures_table(figures),
-        record=record_table(options.work),
-        step=step,
-        scenes=f"{step * 384:,}",
+        record=record_table(newest_records(options.work), options.sheets),
+        axes=axes,
+        **trained,
         sha256=common.sha256(weights),
     )
     (options.to / "MODEL_CARD.md").write_text(filled)

@@ -6,6 +6,8 @@ import argparse
 import hashlib
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +84,17 @@ def generator(*key: int | str) -> torch.Generator:
     """
     digest = hashlib.sha256(repr(key).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+@contextmanager
+def seeded(generator: torch.Generator) -> Iterator[None]:
+    """Let torch's own random numbers follow from `generator` for a while, as building a model needs."""
+    state = torch.get_rng_state()
+    torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
 
 
 def autocast(device: str = "cpu") -> torch.autocast:

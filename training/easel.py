@@ -7,12 +7,16 @@ put them, upright on calm grounds.
 
 from __future__ import annotations
 
+import torch
+
 from training import captions, names
 from training.captions import Plan
 from training.prompts import LAYOUTS
 
 FAMILY = ("fluent-emoji-flat", "fluent-emoji")
 """Two sets with the same shapes, flat and shaded (Microsoft, MIT licence)."""
+PORTRAIT = 0.74
+"""Width of one thing alone, in canvas widths."""
 MEANT = {
     "tree": "deciduous tree",
     "flower": "blossom",
@@ -67,14 +71,29 @@ class Words(captions.Vocabulary):
 class Planner(captions.Planner):
     """Scenes of one, two or more things, upright and in their places on calm grounds."""
 
-    SHARES = (("portrait", 0.8), ("pair", 0.12), ("count", 0.08))
+    SHARES = (("portrait", 0.6), ("pair", 0.28), ("count", 0.12))
     GROUNDS = 0.12
+
+    def portraits(self, numbers: list[int], generator: torch.Generator) -> list[Plan | None]:
+        """Return portraits of names in their own colours on white; None for a name without a drawing."""
+        rolled = torch.rand(len(numbers), captions.DRAWS, generator=generator, dtype=torch.float64).tolist()
+        return [self._shown(number, row) for number, row in zip(numbers, rolled, strict=True)]
+
+    def _shown(self, name: int, row: list[float]) -> Plan | None:
+        coloured = [icon for icon in self.vocabulary.icons[name] if self.vocabulary.own_colour[icon]]
+        if not coloured:
+            return None
+        icon = coloured[int(row[0] * len(coloured))]
+        thing = captions.Thing(icon, -1, *LAYOUTS[1][0], PORTRAIT, 0.0, False)
+        plan = Plan([thing], -1, "", "", name, "single", numbers=row[-16:])
+        plan.numbers[0] = captions.CALM
+        return plan
 
     def _portrait(self, draw) -> Plan:
         plan = super()._portrait(draw)
         thing = plan.things[0]
-        thing.x, thing.y, thing.size = *LAYOUTS[1][0], 0.74
-        return plan
+        thing.x, thing.y, thing.size = *LAYOUTS[1][0], PORTRAIT
+        return self._calmed(plan)
 
     def _pair(self, draw) -> Plan:
         """Two things; with 'and', the first that is told stands on the left."""
@@ -100,4 +119,6 @@ class Planner(captions.Planner):
         for thing in plan.things:
             thing.angle, thing.flip = 0.0, False
         plan.calm, plan.may_flip = True, False
+        if "background" not in plan.caption:
+            plan.ground = -1  # what is not told cannot be learned
         return plan

@@ -18,22 +18,11 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
-from training import batches, captions, common, model, paint_check, scenes, teacher
+from training import batches, captions, codes, common, model, paint_check, scenes
 from training.names import COLOURS, THINGS
+from training.teacher import shown
 
 SETS = ("openmoji", "openmoji things", "emojione-v1")
-
-
-def shown(icons: Tensor, size: int) -> Tensor:
-    """Return icons uint8 [N, 4, 96, 96] on white, with a margin, as float [N, 3, size, size]."""
-    layers = F.pad(icons.float() / 255, (6, 6, 6, 6))
-    return F.interpolate(
-        layers[:, :3] + 1 - layers[:, 3:],
-        size=(size, size),
-        mode="bilinear",
-        antialias=True,
-        align_corners=False,
-    )
 
 
 def embed(guide, images: Tensor) -> Tensor:
@@ -116,21 +105,19 @@ def naming(guide, rows: list[dict], icons: Tensor, limit: int) -> dict:
     return figures
 
 
-def teacher_naming(work: common.Work, rows: list[dict], icons: Tensor, smoke: bool) -> dict:
-    """The same names asked of the teacher, at its own size."""
-    head = teacher.load_head(work, len(captions.Vocabulary(rows).names))
-    clip = model.build(common.generator("teacher")).eval()
-    teacher.start_text(clip, work)
-    clip.load_state_dict(load_file(work.folder("teacher") / "text.safetensors"), strict=False)
-    backbone, figures = teacher.backbone_of(work, smoke), {}
+def teacher_naming(work: common.Work, guide, rows: list[dict], icons: Tensor) -> dict:
+    """The same names asked of the teacher, by the guide's own words: "a {name}" told in the space of names."""
+    shown = load_file(work.folder("teacher") / "names.safetensors")["shown"]
+    figures = {}
     for style in SETS:
-        drawings, classes, labels = style_set(rows, icons, style)
-        if not len(labels):
-            continue
-        with torch.inference_mode():
-            text = paint_check.encode_texts(clip, [with_the(name) for name in classes])
-            parts = [head(backbone(shown(part, 128)).float()) for part in drawings.split(128)]
-            figures[style] = {"classes": len(classes), **ranked(torch.cat(parts), text, labels)}
+        numbered = torch.arange(len(rows))
+        picked, classes, labels = style_set(rows, numbered, style)
+        if len(labels):
+            text = paint_check.encode_texts(guide, [with_the(name) for name in classes])[:, : codes.NAME]
+            figures[style] = {
+                "classes": len(classes),
+                **ranked(shown[picked], F.normalize(text, dim=1), labels),
+            }
     return figures
 
 
@@ -242,8 +229,8 @@ def main() -> None:
         def score(images: Tensor, texts: list[str]) -> Tensor:
             return (embed(guide, images) * paint_check.encode_texts(guide, texts)).sum(1)
 
-        if (work.folder("teacher") / "head.safetensors").exists():  # a later round needs no teacher
-            figures["teacher"] = teacher_naming(work, rows, icons, options.smoke)
+        with torch.inference_mode():
+            figures["teacher"] = teacher_naming(work, guide, rows, icons)
         figures["two_way"] = two_way(rows, atlas, score, size, ("colours", "relation"))
         figures["counting"] = counting(rows, atlas, score, size)
         figures["synonyms"] = synonyms(guide, rows)

@@ -1,13 +1,14 @@
-"""Write the averaged student as an open_clip directory, ready to ship.
+"""Write the guide as an open_clip directory, ready to ship.
 
     python -m training.export --work DIR --to artgen/guides/doodle
 
-The directory holds `open_clip_config.json`, `open_clip_model.safetensors` (fp16),
+The directory holds `open_clip_config.json`, `open_clip_model.safetensors` (fp16, the words in 8 bits),
 `names.json` and `painting.json`.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,31 +16,34 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training import common, model
+from training import common
 
 WEIGHTS = "open_clip_model.safetensors"
 
 
-def from_average(
+def written(
     work: common.Work,
-    average: dict[str, Tensor],
-    words: Tensor,
+    state: dict[str, Tensor],
     vocabulary,
-    step: int,
+    steps: dict[str, int],
     *,
-    config: dict[str, Any] = model.CONFIG,
-    painting: dict[str, Any] | None = None,
-    name: str = "doodle-latest",
+    config: dict[str, Any],
+    painting: dict[str, Any],
+    name: str = "doodle-look",
 ) -> Path:
-    """Write the directory `name` from a training's averaged weights and its table of words; the old one goes."""
-    state = average | {"token_embedding.weight": words}
+    """Write the directory `name` from a guide's weights; the old one goes.
+
+    Tensors of more than eight bits become fp16.
+    """
     target = work.root / name
     partial = work.folder("doodle-partial")
-    half = {key: value.detach().half().contiguous().clone() for key, value in state.items()}
-    common.save_tensors(half, partial / WEIGHTS, {"step": step})
+    small = {key: value.half() if value.element_size() > 1 else value for key, value in state.items()}
+    common.save_tensors(
+        {key: value.detach().clone() for key, value in small.items()}, partial / WEIGHTS, steps
+    )
     common.save_json(config, partial / "open_clip_config.json")
     common.save_json(spoken_names(vocabulary), partial / "names.json")
-    common.save_json(painting or {}, partial / "painting.json")
+    (partial / "painting.json").write_text(json.dumps(painting) + "\n")  # a line: every byte counts
     old = work.root / "doodle-old"
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():

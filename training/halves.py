@@ -32,7 +32,7 @@ def both(function: Callable, *arguments: Sequence) -> list:
 
 
 def slopes(
-    outputs: Sequence[Tensor], grads: Sequence[Tensor], shared: list[Tensor], own=None
+    outputs: Sequence[Tensor], grads: Sequence[Tensor], shared: Sequence[Tensor], own=None
 ) -> tuple[list, list]:
     """Return gradients: summed over the halves for `shared`, and of each half for its `own` tensor."""
 

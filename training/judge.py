@@ -1,6 +1,6 @@
 """The judge: says what a picture shows, to measure paintings by; never a guide, never shipped.
 
-    python -m training.judge --work DIR --scenes 12288
+    python -m training.judge --work DIR --scenes 24576
 
 It shares nothing with the guide but the drawings: a frozen EfficientNet-Lite2 with heads for names,
 colours and numbers, fitted without attacks to scenes of its own (`judge_scenes`). Features go to
@@ -15,48 +15,51 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import timm
+import kornia
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from training import captions, common, evaluate, judge_scenes, model, prompts, scenes, subject
+from training import captions, common, evaluate, judge_scenes, prompts, scenes, subject, teacher
 from training.judge_scenes import KINDS
 from training.names import COLOURS
-from training.teacher import load_in_order, optimise
+from training.teacher import SCALE, optimise
 
-SIZE = 128
+SIZE = 192
 SHARD = 1024
 WEIGHTS = "efficientnet-lite2-9656183e.pth"
+DISTANCES = (0.0, 2.5, 5.0)
+"""The judge looks again and again, blurred by so many pixels: cells and strokes melt together from afar."""
+SPACE = 128
+"""Numbers in which every name is a direction."""
 DOUBT = 0.02
 """Part of every answer that is spread evenly, so that one sure mistake does not outweigh the rest."""
 
 
-class Backbone(nn.Module):
-    """EfficientNet-Lite2 as trained on ImageNet, without its classifier."""
+class Quarters(nn.Module):
+    """EfficientNet-Lite2 as trained on ImageNet, without its classifier: features of a picture's quarters."""
 
     def __init__(self, work: common.Work, smoke: bool = False):
         super().__init__()
-        self.net = timm.create_model("tf_efficientnet_lite2", pretrained=False).eval()
-        if smoke:
-            generator = common.generator("judge backbone")
-            for weight in self.net.parameters():
-                if weight.ndim == 4:
-                    nn.init.kaiming_normal_(weight, generator=generator)
-        else:
-            load_in_order(self.net, torch.load(work.folder("sources") / "judge" / WEIGHTS, weights_only=True))
-        self.net.requires_grad_(False)
-        self.maps: Any = self.net.forward_features
+        weights = work.folder("sources") / "judge" / WEIGHTS
+        self.backbone = teacher.Backbone("lite2", None if smoke else weights)
 
     @torch.inference_mode()
     def forward(self, images: Tensor) -> Tensor:
-        """Map images [N, 3, 128, 128] in 0..1 to features of their quarters, [N, 4, 1280].
+        """Map images [N, 3, 192, 192] in 0..1 to features [N, 4, 1280].
 
         The quarters are upper left, upper right, lower left, lower right.
         """
-        parts = [F.avg_pool2d(self.maps(model.normalised(part)), 2) for part in images.split(64)]
+        parts = [F.avg_pool2d(self.backbone(part), SIZE // 64) for part in images.split(64)]
         return torch.cat(parts).flatten(2).mT.contiguous()
+
+
+def blurred(images: Tensor, spread: float) -> Tensor:
+    """Return images under a Gaussian blur of a standard deviation in pixels, 0 for none."""
+    if spread == 0:
+        return images
+    return kornia.filters.gaussian_blur2d(images, (25, 25), (spread, spread))
 
 
 def views(quarters: Tensor) -> Tensor:
@@ -66,26 +69,41 @@ def views(quarters: Tensor) -> Tensor:
 
 
 class Heads(nn.Module):
-    """What is asked of the features: the thing's name, its colour, and how many things there are."""
+    """What is asked of the features: the thing's name, its colour, and how many things there are.
 
-    def __init__(self, names: int):
+    Args:
+        names: how many names.
+        features: [N, 1280] in training, whose mean and spread are evened out; blank if they are read from a file.
+    """
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, names: int, features: Tensor | None = None):
         super().__init__()
         generator = common.generator("judge heads")
-        self.norm = nn.LayerNorm(1280)
-        self.names, self.colours = nn.Linear(1280, names), nn.Linear(1280, len(COLOURS))
+        self.register_buffer("mean", torch.zeros(1280) if features is None else features.mean(0))
+        self.register_buffer("spread", torch.ones(1280) if features is None else features.std(0) + 1e-3)
+        self.space, self.prototypes = nn.Linear(1280, SPACE), nn.Linear(SPACE, names, bias=False)
+        self.colours = nn.Linear(1280, len(COLOURS))
         self.quarter, self.kinds = nn.Linear(1280, 64), nn.Linear(256, len(KINDS))
-        for layer in (self.names, self.colours, self.quarter, self.kinds):
+        for layer in (self.space, self.prototypes, self.colours, self.quarter, self.kinds):
             nn.init.trunc_normal_(layer.weight, std=layer.in_features**-0.5, generator=generator)
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+    def _even(self, seen: Tensor, dropped: float) -> Tensor:
+        return F.dropout((seen - self.mean) / self.spread, dropped, self.training)
 
     def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Map features [..., 1280] to logits of names and of colours."""
-        seen = F.dropout(self.norm(seen), 0.3, self.training)
-        return self.names(seen), self.colours(seen)
+        placed = F.normalize(self.space(self._even(seen, 0.6)), dim=-1)
+        names = SCALE * placed @ F.normalize(self.prototypes.weight, dim=1).T
+        return names, self.colours(self._even(seen, 0.3))
 
     def kinds_of(self, quarters: Tensor) -> Tensor:
         """Map features [N, 4, 1280] to logits of `KINDS`."""
-        hidden = F.gelu(self.quarter(F.dropout(self.norm(quarters), 0.2, self.training)))
+        hidden = F.gelu(self.quarter(self._even(quarters, 0.2)))
         return self.kinds(hidden.flatten(1))
 
     def loss(self, data: dict[str, Tensor], rows: Tensor) -> tuple[Tensor, float]:
@@ -108,7 +126,7 @@ class Heads(nn.Module):
 
 
 def make_shard(
-    index: int, planner: judge_scenes.Planner, atlas: scenes.Atlas, backbone: Backbone, size: int
+    index: int, planner: judge_scenes.Planner, atlas: scenes.Atlas, backbone: Quarters, size: int
 ) -> dict[str, Tensor]:
     """Return `size` scenes: features [S, 4, 1280], name and colour [S, 2], kind and upright [S]."""
     generator = common.generator("judge", index)
@@ -142,13 +160,13 @@ def features(work: common.Work, vocabulary, atlas, backbone, count: int, smoke: 
 
 def fit(data: dict[str, Tensor], names: int, steps: int) -> Heads:
     """Return heads fitted to the features."""
-    heads = Heads(names).train()
+    heads = Heads(names, data["features"][::4].float().mean(1)).train()
 
     def loss_of(step: int):
         rows = torch.randint(len(data["kind"]), (384,), generator=common.generator("judge heads", step))
         return heads.loss(data, rows)
 
-    optimise(heads.parameters(), steps, 2e-3, loss_of, "judge")
+    optimise(heads.parameters(), steps, 2e-3, loss_of, "judge", decay=0.2)
     return heads.eval()
 
 
@@ -170,7 +188,7 @@ class Seen:
 class Judge:
     """Backbone, heads and words: which prompt does a picture show?"""
 
-    def __init__(self, vocabulary: captions.Vocabulary, backbone: Backbone, heads: Heads):
+    def __init__(self, vocabulary: captions.Vocabulary, backbone: Quarters, heads: Heads):
         self.backbone, self.heads, self.vocabulary = backbone, heads, vocabulary
         chances = torch.tensor(vocabulary.cumulative).diff(prepend=torch.zeros(1))
         self.chances = chances / chances.sum()
@@ -184,17 +202,21 @@ class Judge:
         vocabulary = captions.Vocabulary(json.loads(work.catalogue.read_text()))
         heads = Heads(len(vocabulary.names)).eval()
         heads.load_state_dict(load_file(path))
-        return cls(vocabulary, Backbone(work, smoke), heads)
+        return cls(vocabulary, Quarters(work, smoke), heads)
 
     @torch.inference_mode()
     def look(self, images: Tensor) -> Seen:
-        """Look at images [N, 3, H, W] in 0..1."""
+        """Look at images [N, 3, H, W] in 0..1 from near and from afar; the mean of the log probabilities counts."""
         small = F.interpolate(images, size=(SIZE, SIZE), mode="bilinear", antialias=True, align_corners=False)
-        quarters = self.backbone(small)
+        glances = [self._glance(blurred(small, spread)) for spread in DISTANCES]
+        return Seen(*(torch.stack(told).mean(0).log_softmax(-1) for told in zip(*glances, strict=True)))
+
+    def _glance(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return log probabilities of names and colours in the views, and of kinds."""
+        quarters = self.backbone(images)
         names, colours = self.heads(views(quarters))
-        return Seen(
-            names.log_softmax(2), colours.log_softmax(2), self.heads.kinds_of(quarters).log_softmax(1)
-        )
+        kinds = self.heads.kinds_of(quarters)
+        return names.log_softmax(2), colours.log_softmax(2), kinds.log_softmax(1)
 
     def named(self, word: str) -> list[int]:
         """Return the rows of all names that `word` stands for: 'car' is four of them."""
@@ -248,7 +270,7 @@ def names_figures(judge: Judge, rows: list[dict], icons: Tensor) -> dict[str, An
     """Top-1 and top-5 in percent on the unseen style's things."""
     drawings, classes, labels = evaluate.style_set(rows, icons, "openmoji things")
     known = torch.tensor([judge.vocabulary.names.index(name) for name in classes])
-    parts = [judge.look(evaluate.shown(part, SIZE)).names[:, 0] for part in drawings.split(64)]
+    parts = [judge.look(teacher.shown(part, SIZE)).names[:, 0] for part in drawings.split(64)]
     order = torch.cat(parts)[:, known].topk(min(5, len(classes)), dim=1).indices
     hit = order == labels[:, None]
     top = {"top1": hit[:, 0], "top5": hit.any(1)}
@@ -284,15 +306,15 @@ def ceiling(
 def main() -> None:
     """Make features, fit the heads, and measure the ceiling."""
     arguments = common.parser(__doc__)
-    arguments.add_argument("--scenes", type=int, default=12288)
-    arguments.add_argument("--steps", type=int, default=1500)
+    arguments.add_argument("--scenes", type=int, default=24576)
+    arguments.add_argument("--steps", type=int, default=2500)
     arguments.add_argument("--prompts", type=Path, default=prompts.LIST, help="another list to be found in")
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
     work = common.Work(options.work)
     rows, icons = json.loads(work.catalogue.read_text()), load_file(work.icons)["icons"]
     vocabulary, atlas = captions.Vocabulary(rows), scenes.Atlas(icons)
-    backbone = Backbone(work, options.smoke)
+    backbone = Quarters(work, options.smoke)
     data = features(work, vocabulary, atlas, backbone, options.scenes, options.smoke)
     heads = fit(data, len(vocabulary.names), options.steps)
     common.save_tensors(heads.state_dict(), work.folder("judge") / "heads.safetensors")

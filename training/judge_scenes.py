@@ -10,11 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from training import captions
 from training.captions import Plan, Thing, Vocabulary
 from training.names import COLOURS
 
 KINDS = ("one", "two", "three", "four", "pair")
 SHARES = (0.64, 0.07, 0.05, 0.04, 0.2)
+CALM = 0.55
+"""Part of the scenes on light ground, unless its colour is told, with single things large in the middle."""
 DRAWS = 64
 
 
@@ -31,7 +34,10 @@ class Planner:
 
     def _plan(self, draw: Iterator[float], numbers: list[float]) -> Plan:
         kind = KINDS[chosen(SHARES, next(draw))]
-        things = self._pair(draw) if kind == "pair" else self._equal(KINDS.index(kind) + 1, draw)
+        calm = next(draw) < CALM
+        if calm:
+            numbers[0] = captions.CALM
+        things = self._pair(draw) if kind == "pair" else self._equal(KINDS.index(kind) + 1, draw, calm)
         taken = {thing.colour for thing in things}
         free = [colour for colour in range(len(COLOURS)) if colour not in taken]
         told = next(draw) < 0.25
@@ -47,13 +53,13 @@ class Planner:
         angle = (next(draw) - 0.5) * 0.16
         return Thing(icon, colour, *place, angle, next(draw) < 0.5)
 
-    def _equal(self, count: int, draw: Iterator[float]) -> list[Thing]:
+    def _equal(self, count: int, draw: Iterator[float], calm: bool) -> list[Thing]:
         """Return one thing anywhere, or equal ones in a row at any angle or around the middle."""
         if count == 1:
-            size = 0.4 + 0.62 * next(draw)
-            room = max(0.08, 0.95 - size)
+            size = 0.65 + 0.35 * next(draw) if calm else 0.4 + 0.62 * next(draw)
+            room = 0.08 if calm else max(0.08, 0.95 - size)
             place = (0.5 + (next(draw) - 0.5) * room, 0.5 + (next(draw) - 0.5) * room, size)
-            return [self._thing(0.6, draw, place)]
+            return [self._thing(0.45 if calm else 0.6, draw, place)]
         in_row = count < 4 and next(draw) < 0.5
         turn, spread = next(draw) * 2 * math.pi, 0.8 + 0.2 * next(draw)
         first = self._thing(0.6, draw, (0.5, 0.5, 0.0))

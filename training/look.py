@@ -1,57 +1,60 @@
-"""Give the guide its look: axes of drawings, and a text tower that knows how what it is told looks.
+"""Give the guide its words: a text tower that tells what a caption means and how it looks, and the axes of looks.
 
-    python -m training.look --work DIR --steps 4000 --from DIR/doodle-latest
+    python -m training.look --work DIR --steps 4000
 
-The last step of the recipe. It takes a guide of meaning alone, as `student` exports it, and finds the principal axes
-of drawings that stand where a person would put them (`training.easel`). Then the text tower learns, beside the
-meanings it already tells, the coordinates of the drawing on those axes; the image tower stays as it is. Painting
+The last step of the recipe. It finds the principal axes of drawings that stand where a person would put them
+(`training.easel`). The text tower then learns three things side by side: the coordinates of such drawings on the
+axes, the meanings of captions of every kind (`training.codes`), and the names that other words are near to
+(`training.words`). With the image tower as `student` left it, that makes the guide, `DIR/doodle-look`. Painting
 follows the gradient of the cosine, and that of the look leads straight to the drawing that the words call to mind.
 Restarts after a kill, to the same bits.
 """
 
 from __future__ import annotations
 
-import copy
 import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import open_clip
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from artgen.guides.towers import GLANCE, MEANING
-from training import captions, common, easel, export, halves, model, names, scenes
+from training import captions, codes, common, easel, export, halves, model, names, scenes
 
-AXES = 127
-"""One fewer than the text tower is wide: with its norm it cannot tell more."""
+AXES, KEPT = 159, 136
+"""How many are learned, and how many of these, the first, are stored: the guide is to stay below 25 MB."""
 WHITEN = 0.25
 """Coordinates are divided by their variance to this power, so that details count beside light and colour."""
 SHARE = 0.3
 """The look's part of the cosine when the guide judges."""
-PAINTED = 1.0
-"""The same while painting: the meaning tells unseen styles apart, the look leads. 3% of meaning blur the shapes."""
 VIEWS = {"smallest": 0.95, "perspective": 0.03, "flip": 0.0, "noise": 0.02}
 """How the painter's views may vary: a look has its place, and its left and right."""
-CHECKPOINT = 500
-KEEP = 1.0
-"""Weight of the meaning that has to stay beside the look that is learned."""
+CHECKPOINT = 250
 SHIFT_RATE = 0.25
 """Learning rate of the words' own vectors, as part of the others'."""
-LENGTH = 0.1
-"""Weight of the lengths of both, which should be 1."""
+MEANT = {"names": 1.0, "colours": 0.5, "number": 0.5, "bound": 1.0}
+"""Weights of the squared errors of the parts of a meaning, each as if it were of unit length."""
+LOOK = 3.0
+"""The same of the look."""
+PAINTABLE = 0.65
+"""Cosine of the sentence encoder from which on a word calls up the look of the name it is nearest to."""
+STORED = torch.float8_e4m3fn
+"""Format of the table of words, two fifths of the guide."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to learn, and from how many scenes at once."""
+    """How long to learn, and from how many scenes at once; near words and captions elsewhere come in addition."""
 
     steps: int = 4000
-    batch: int = 384
+    batch: int = 320
+    others: int = 96
+    near: int = 64
     learning_rate: float = 2e-3
     drawings: int = 16384
 
@@ -61,19 +64,25 @@ class Plan:
 
 
 class Easel:
-    """Scenes to learn from, as small pictures with captions."""
+    """Scenes to learn from, as small pictures with captions, and words near to their names."""
 
     def __init__(self, work: common.Work):
         rows = json.loads(work.catalogue.read_text())
         self.planner = easel.Planner(easel.Words(rows))
         self.elsewhere = captions.Planner(captions.Vocabulary(rows))
+        self.codes = codes.Codes.load(work)
         self.atlas = scenes.Atlas(load_file(work.icons)["icons"])
+        self.near = json.loads((work.folder("data") / "near.json").read_text())
 
-    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, list[str]]:
-        """Return flat pictures [count, 3 * 32 * 32] in -1..1 as `towers.Look` sees them, and their captions."""
-        plans = self.planner.plans(count, generator)
+    def pictures(self, plans: list[captions.Plan], generator: torch.Generator) -> Tensor:
+        """Return flat pictures [N, 3 * 32 * 32] in -1..1 as `towers.Look` sees them."""
         drawn = scenes.render(plans, self.atlas, 2 * GLANCE, generator)
-        return model.normalised(F.avg_pool2d(drawn, 2).flatten(1)), [plan.caption for plan in plans]
+        return model.normalised(F.avg_pool2d(drawn, 2).flatten(1))
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, list[captions.Plan]]:
+        """Return scenes as pictures, and their plans."""
+        plans = self.planner.plans(count, generator)
+        return self.pictures(plans, generator), plans
 
     def words(self) -> list[str]:
         """Return everything that captions are made of."""
@@ -82,11 +91,45 @@ class Easel:
         counted = [captions.plural(word) for word in spoken]
         return [*spoken, *counted, *names.COLOURS, *captions.NUMBERS, *captions.OPENINGS, *joints]
 
-    def lesson(self, step: int, count: int) -> tuple[Tensor, list[str], list[str]]:
-        """Return what one step learns from: pictures with captions, and captions of scenes of every kind."""
+    def lesson(self, step: int, plan: Plan) -> Lesson:
+        """Return what one step learns from: scenes, captions of other scenes, and words near to names."""
         generator = common.generator("look", step)
-        pictures, texts = self.draw(count, generator)
-        return pictures, texts, [plan.caption for plan in self.elsewhere.plans(count // 4, generator)]
+        pictures, plans = self.draw(plan.batch, generator)
+        others = self.elsewhere.plans(plan.others, generator)
+        meanings = self.codes.of_captions(plans + others)
+        texts = [each.caption for each in plans + others]
+        picked = torch.randint(max(1, len(self.near)), (plan.near if self.near else 0,), generator=generator)
+        nearby = [self.near[i] for i in picked.tolist()]
+        if nearby:
+            known = torch.zeros(len(nearby), len(self.codes.prototypes))
+            known.scatter_(
+                1,
+                torch.tensor([word["names"] for word in nearby]),
+                torch.tensor([word["chances"] for word in nearby]),
+            )
+            meanings = torch.cat([meanings, self.codes.of_names(known)])
+            texts += [captions.article(word["word"]) for word in nearby]
+        shown = self.planner.portraits([word["names"][0] for word in nearby if painted(word)], generator)
+        rows = [len(plans) + len(others) + i for i, word in enumerate(nearby) if painted(word)]
+        rows = [row for row, each in zip(rows, shown, strict=True) if each is not None]
+        if rows:
+            pictures = torch.cat([pictures, self.pictures([each for each in shown if each], generator)])
+        return Lesson(texts, meanings, pictures, torch.tensor([*range(len(plans)), *rows]))
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Texts with unit meanings [N, codes.WIDTH], and pictures [M, 3072] of those in `rows` [M]."""
+
+    texts: list[str]
+    meanings: Tensor
+    pictures: Tensor
+    rows: Tensor
+
+
+def painted(word: dict) -> bool:
+    """Tell whether a word near to names calls up the look of one."""
+    return word["cosine"] >= PAINTABLE and word["chances"][0] >= 0.5
 
 
 def principal_axes(source: Easel, plan: Plan, axes: int) -> tuple[Tensor, Tensor]:
@@ -99,23 +142,17 @@ def principal_axes(source: Easel, plan: Plan, axes: int) -> tuple[Tensor, Tensor
     return weight, -weight @ mean
 
 
-def assembled(meaning: Path, axes: int) -> open_clip.CLIP:
-    """Return a guide of meaning and look, the meaning from an exported guide, the look still blank."""
-    clip = model.build(common.generator("look"), model.looking(axes))
-    old = model.meaning_only(load_file(meaning / export.WEIGHTS))
-    state = {key: value.float() for key, value in old.items() if not key.startswith("visual.")}
-    state |= {"visual.trunk.body." + k[13:]: v for k, v in old.items() if k.startswith("visual.trunk.")}
-    state |= {"visual.trunk.pool." + k[17:]: v for k, v in old.items() if k.startswith("visual.head.pool.")}
-    state["text_projection"] = torch.cat([state["text_projection"], clip.text_projection[:, MEANING:]], 1)
-    missing, unknown = clip.load_state_dict(state, strict=False)
-    assert not unknown and all(key.startswith(("visual.trunk.look", "visual.trunk.share")) for key in missing)
-    return clip
+def painting(axes: Tensor) -> dict[str, Any]:
+    """Return how to paint by the guide, as its `painting.json` says: the look leads alone, and not whitened.
 
+    Whitened, details move faster than light and colour: the picture of the same words is shriller, its ground restless.
 
-def painting(axes: int) -> dict[str, Any]:
-    """Return how to paint by a guide of meaning and look, as its `painting.json` says."""
-    parts = [[MEANING, ((1 - PAINTED) / (1 - SHARE)) ** 0.5], [axes, (PAINTED / SHARE) ** 0.5]]
-    return VIEWS | {"emphasis": parts}
+    Args:
+        axes: [N, 3 * 32 * 32], as the guide holds them.
+    """
+    spread = 1 / axes.norm(dim=1)
+    factors = (spread / spread[0]).tolist()
+    return VIEWS | {"emphasis": [[MEANING, 0.0], *([1, round(factor, 4)] for factor in factors)]}
 
 
 class Words(nn.Module):
@@ -147,24 +184,36 @@ class Words(nn.Module):
 
 
 class Learner:
-    """The text tower that learns looks, the one whose meanings it keeps, and the axes; with a checkpoint."""
+    """The text tower and its optimisers, with a checkpoint.
 
-    def __init__(self, work: common.Work, plan: Plan, clip: open_clip.CLIP, words: list[str]):
+    Args:
+        work: where the checkpoint is kept.
+        plan: how long to learn.
+        axes: of the look.
+        words: all that captions are made of.
+    """
+
+    def __init__(self, work: common.Work, plan: Plan, axes: int, words: list[str]):
         self.work, self.plan, self.step = work, plan, 0
-        self.clip, self.before = clip.eval(), copy.deepcopy(clip).eval().requires_grad_(False)
+        self.clip = model.build(common.generator("look"), model.looking(axes)).requires_grad_(False)
+        with torch.no_grad():
+            self.clip.text_projection *= 1 / (codes.WIDTH + axes) ** 0.5  # meanings are of unit length
         said = model.tokens(words).unique()
-        clip.token_embedding = Words(clip.token_embedding.weight.detach(), said[said > 0])
+        table = load_file(work.folder("data") / "words.safetensors")["tokens"]
+        self.clip.token_embedding = Words(table.to(STORED).float(), said[said > 0])
         self.weights = {
-            key: weight
-            for key, weight in clip.named_parameters()
+            key: weight.requires_grad_()
+            for key, weight in self.clip.named_parameters()
             if not key.startswith(("visual.", "logit_scale"))
         }
-        clip.requires_grad_(False)
-        groups = [
-            {"params": [weight.requires_grad_()], "share": SHIFT_RATE if "token" in key else 1.0}
-            for key, weight in self.weights.items()
-        ]
-        self.optimiser = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98))
+        hidden = [w for k, w in self.weights.items() if k.startswith("transformer.") and w.ndim == 2]
+        shift = [self.clip.token_embedding.shift]
+        rest = [w for w in self.weights.values() if not any(w is other for other in hidden + shift)]
+        groups = [{"params": rest, "share": 1.0}, {"params": shift, "share": SHIFT_RATE}]
+        self.optimisers = (
+            torch.optim.Muon(hidden, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98)),
+        )
 
     @property
     def checkpoint(self) -> Path:
@@ -174,8 +223,9 @@ class Learner:
     def save(self) -> None:
         """Write the checkpoint."""
         tensors = {f"model.{key}": weight.detach() for key, weight in self.weights.items()}
-        for key, state in zip(self.weights, self.optimiser.state_dict()["state"].values(), strict=True):
-            tensors |= {f"adam.{key}.{name}": value for name, value in state.items()}
+        for number, optimiser in enumerate(self.optimisers):
+            for index, state in optimiser.state_dict()["state"].items():
+                tensors |= {f"optimiser.{number}.{index}.{name}": value for name, value in state.items()}
         common.save_tensors(tensors, self.checkpoint, {"step": self.step})
 
     def load(self) -> None:
@@ -183,94 +233,104 @@ class Learner:
         if not self.checkpoint.exists():
             return
         tensors = load_file(self.checkpoint)
-        described = self.optimiser.state_dict()
         with torch.no_grad():
-            for i, (key, weight) in enumerate(self.weights.items()):
+            for key, weight in self.weights.items():
                 weight.copy_(tensors[f"model.{key}"])
-                names = ("step", "exp_avg", "exp_avg_sq")
-                described["state"][i] = {name: tensors[f"adam.{key}.{name}"] for name in names}
-        self.optimiser.load_state_dict(described)
+        described = [optimiser.state_dict() for optimiser in self.optimisers]
+        for key, value in tensors.items():
+            if key.startswith("optimiser."):
+                _, number, index, name = key.split(".")
+                described[int(number)]["state"].setdefault(int(index), {})[name] = value
+        for optimiser, state in zip(self.optimisers, described, strict=True):
+            optimiser.load_state_dict(state)
         self.step = common.metadata(self.checkpoint)["step"]
 
-    def learn(self, pictures: Tensor, texts: list[str], others: list[str]) -> dict[str, float]:
-        """Take one step: pictures [N, 3072] with their captions, and other captions; return figures."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.plan.rate(self.step) * group["share"]
-        wanted = self.clip.visual.trunk.look.axes(pictures)
-        tokens = model.tokens(texts + others)
-        with torch.no_grad():
-            meaning = model.text_vectors(self.before, tokens)[:, :MEANING]
-        said = model.text_vectors(self.clip, tokens)
-        kept = F.cosine_similarity(said[:, :MEANING], meaning)
-        look = F.cosine_similarity(said[: len(texts), MEANING:], wanted)
-        lengths = torch.stack([said[:, :MEANING].norm(dim=1), said[:, MEANING:].norm(dim=1)])
-        loss = 1 - look.mean() + KEEP * (1 - kept.mean()) + LENGTH * (lengths - 1).square().mean()
+    def learn(self, lesson: Lesson, wanted: Tensor) -> dict[str, float]:
+        """Take one step, with the unit looks [M, axes] of the lesson's pictures; return figures."""
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = self.plan.rate(self.step) * group.get("share", 1.0)
+        said = model.text_vectors(self.clip, model.tokens(lesson.texts))
+        meant, look = said[:, :MEANING], said[:, MEANING:].index_select(0, lesson.rows)
+        errors, lengths = {}, list(codes.PARTS.values())
+        for i, (part, square) in enumerate(codes.WEIGHTS.items()):
+            ours, theirs = meant.split(lengths, 1)[i], lesson.meanings.split(lengths, 1)[i]
+            errors[part] = (ours - theirs).square().sum(1).mean() / square
+        missed = (look - wanted).square().sum(1).mean()
+        loss = LOOK * missed + sum(MEANT[part] * error for part, error in errors.items())
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
-        self.optimiser.step()
-        self.optimiser.zero_grad()
+        torch.nn.utils.clip_grad_norm_(self.weights.values(), 5.0)
+        for optimiser in self.optimisers:
+            optimiser.step()
+            optimiser.zero_grad()
         self.step += 1
-        return {"look": look.mean().item(), "kept": kept.mean().item(), "lengths": lengths.mean().item()}
+        figures = {part: error.item() for part, error in errors.items()}
+        scenes_only = slice(0, self.plan.batch)
+        alike = F.cosine_similarity(look[scenes_only], wanted[scenes_only]).mean().item()
+        return {"look": alike, "loss": loss.item()} | figures
 
-    def export(self, vocabulary: captions.Vocabulary) -> None:
+    def export(self, image: Path, vocabulary: captions.Vocabulary) -> None:
         """Write the guide, its text tower weighted as the image tower weighs meaning and look."""
         state = {key: value.clone() for key, value in self.clip.state_dict().items()}
         state = {key: value for key, value in state.items() if not key.startswith(("attn_mask", "token_"))}
+        state |= {f"visual.trunk.{key}": value for key, value in load_file(image).items()}
+        for key in ("weight", "bias"):
+            state[f"visual.trunk.look.axes.{key}"] = state[f"visual.trunk.look.axes.{key}"][:KEPT]
+        axes = len(state["visual.trunk.look.axes.bias"])
         state["visual.trunk.share"] = torch.tensor(SHARE)
-        state["text_projection"][:, :MEANING] *= (1 - SHARE) ** 0.5
-        state["text_projection"][:, MEANING:] *= SHARE**0.5
-        words = self.clip.token_embedding.moved()
-        config = model.looking(len(state["visual.trunk.look.axes.bias"]))
-        export.from_average(
-            self.work,
-            state,
-            words,
-            vocabulary,
-            self.step,
-            config=config,
-            painting=painting(len(state["visual.trunk.look.axes.bias"])),
-            name="doodle-look",
-        )
+        told = state["text_projection"][:, : MEANING + axes]
+        told[:, :MEANING] *= (1 - SHARE) ** 0.5
+        told[:, MEANING:] *= SHARE**0.5
+        state |= {
+            "text_projection": told,
+            "token_embedding.weight": self.clip.token_embedding.moved().to(STORED),
+        }
+        steps = {"step": self.step, "image_step": common.metadata(image)["step"]}
+        config, manual = model.looking(axes), painting(state["visual.trunk.look.axes.weight"])
+        export.written(self.work, state, vocabulary, steps, config=config, painting=manual)
 
 
-def run(work: common.Work, plan: Plan, start: Path, until: int, axes: int = AXES) -> Learner:
+def run(work: common.Work, plan: Plan, until: int, axes: int = AXES) -> Learner:
     """Find the axes and learn, from the last checkpoint if there is one, to step `until`."""
-    source, clip = Easel(work), assembled(start, axes)
+    source = Easel(work)
     found = work.folder("look") / "axes.safetensors"
     if not found.exists():
         weight, bias = principal_axes(source, plan, axes)
         common.save_tensors({"weight": weight, "bias": bias}, found)
-    clip.visual.trunk.look.axes.load_state_dict(load_file(found))
-    learner = Learner(work, plan, clip, source.words())
+    learner = Learner(work, plan, axes, source.words())
+    look = learner.clip.visual.trunk.look.axes
+    look.load_state_dict(load_file(found))
     learner.load()
     began, first = time.monotonic(), learner.step
-    drawn = halves.POOL.submit(source.lesson, learner.step, plan.batch)
+    drawn = halves.POOL.submit(source.lesson, learner.step, plan)
     while learner.step < until:
-        lesson, drawn = drawn.result(), halves.POOL.submit(source.lesson, learner.step + 1, plan.batch)
-        figures = learner.learn(*lesson)
-        if learner.step % 100 == 0 or learner.step == until:
+        lesson, drawn = drawn.result(), halves.POOL.submit(source.lesson, learner.step + 1, plan)
+        figures = learner.learn(lesson, F.normalize(look(lesson.pictures), dim=1))
+        if learner.step % 50 == 0 or learner.step == until:
             told = " ".join(f"{key} {value:.3f}" for key, value in figures.items())
             speed = (learner.step - first) * plan.batch / (time.monotonic() - began)
             common.log(f"step {learner.step} {told} scenes/s {speed:.0f}")
         if learner.step % CHECKPOINT == 0 or learner.step == until:
             learner.save()
-            learner.export(source.elsewhere.vocabulary)
+    image = work.root / "image.safetensors"
+    if image.exists():
+        learner.export(image, source.elsewhere.vocabulary)
+    else:
+        common.log(f"{image} is missing: run training.student, then this again, to put the guide together")
     return learner
 
 
 def main() -> None:
-    """Learn until the planned number of steps."""
+    """Learn until the planned number of steps, and put the guide together."""
     arguments = common.parser(__doc__)
     arguments.add_argument("--steps", type=int, default=Plan.steps, help="the schedule's length")
     arguments.add_argument("--until", type=int, help="stop here (default: the schedule's end)")
-    arguments.add_argument("--from", dest="start", type=Path, required=True, help="a guide of meaning alone")
     options = arguments.parse_args()
     torch.set_num_threads(1)  # scenes are drawn beside, on a thread of their own
-    plan = Plan(options.steps)
-    axes = AXES
+    plan, axes = Plan(options.steps), AXES
     if options.smoke:
-        plan, axes = Plan(options.steps, batch=16, drawings=512), 12
-    run(common.Work(options.work), plan, options.start, options.until or plan.steps, axes)
+        plan, axes = Plan(options.steps, batch=16, others=8, near=4, drawings=512), 12
+    run(common.Work(options.work), plan, options.until or plan.steps, axes)
 
 
 if __name__ == "__main__":

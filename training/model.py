@@ -15,54 +15,40 @@ from training import common
 CONTEXT = 16
 CONFIG: dict[str, Any] = {
     "model_cfg": {
-        "embed_dim": MEANING,
+        "embed_dim": 2 * MEANING,
         "vision_cfg": {
-            "timm_model_name": "doodle_resnet",
+            "timm_model_name": "doodle_tower",
             "timm_model_pretrained": False,
-            "timm_pool": "abs_attn",
+            "timm_pool": "avg",
             "timm_proj": "",
             "image_size": 64,
         },
-        "text_cfg": {"context_length": CONTEXT, "vocab_size": 49408, "width": 128, "heads": 4, "layers": 3},
+        "text_cfg": {"context_length": CONTEXT, "vocab_size": 49408, "width": 224, "heads": 7, "layers": 3},
     },
     "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic"},
 }
 _TOKENIZER = None
 
 
-def meaning_only(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of a guide of meaning alone (`CONFIG`) out of those of any exported guide."""
-    if "visual.trunk.share" not in state:
-        return state
-    moved = {"visual.trunk.body.": "visual.trunk.", "visual.trunk.pool.": "visual.head.pool."}
-    kept: dict[str, Tensor] = {}
-    for key, value in state.items():
-        old = next((old for old in moved if key.startswith(old)), None)
-        if old is not None:
-            kept[moved[old] + key.removeprefix(old)] = value
-        elif not key.startswith("visual."):
-            kept[key] = value
-    share = state["visual.trunk.share"].float()
-    kept["text_projection"] = kept["text_projection"][:, :MEANING].float() / (1 - share).sqrt()
-    return kept
+def image_tower(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of an exported guide's image tower that tell its meaning: `body` and `pool`."""
+    start = "visual.trunk."
+    kept = {key.removeprefix(start): value.float() for key, value in state.items() if key.startswith(start)}
+    return {key: value for key, value in kept.items() if key.startswith(("body.", "pool."))}
 
 
 def looking(axes: int) -> dict[str, Any]:
-    """Return the configuration of the guide with a look on so many axes beside its meaning."""
+    """Return the configuration of the guide whose look has so many axes."""
     config = copy.deepcopy(CONFIG)
-    config["model_cfg"]["embed_dim"] += axes
-    config["model_cfg"]["vision_cfg"] |= {"timm_model_name": "doodle_tower", "timm_pool": "avg"}
+    config["model_cfg"]["embed_dim"] = MEANING + axes
     return config
 
 
-def build(generator: torch.Generator, config: dict[str, Any] = CONFIG) -> open_clip.CLIP:
+def build(generator: torch.Generator, config: dict[str, Any]) -> open_clip.CLIP:
     """Return a new model whose weights follow from `generator` alone."""
     settings = copy.deepcopy(config["model_cfg"])
-    state = torch.get_rng_state()
-    torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
-    model = open_clip.CLIP(**settings)
-    torch.set_rng_state(state)
-    return model
+    with common.seeded(generator):
+        return open_clip.CLIP(**settings)
 
 
 def tokens(captions: list[str]) -> Tensor:

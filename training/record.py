@@ -29,6 +29,8 @@ from training import common, prompts, subject
 from training.judge import Judge
 
 RENDERERS = ("pixel", "strokes", "collage")
+PATCHES = "shards"
+"""The collages' patches: pieces of broken plates, which show none of the subjects."""
 SHOWN = 192
 """Side of the pictures that are judged and shown, in pixels."""
 
@@ -120,11 +122,13 @@ def sheet(images: Tensor, rows: list[dict], path: Path, columns: int = 5) -> Non
 
 
 def settings(prompt: str, options) -> dict[str, Any]:
-    """Return the configuration of a run: artgen's defaults but for what cannot be left open."""
+    """Return the configuration of a run: artgen's defaults, and patches without subjects."""
     values: dict[str, Any] = {"prompts": prompt, "renderer": options.renderer, "seed": options.seed}
     values |= {"threads": options.threads, "timelapse": {"kind": "none"}}
     if options.guide is not None:
         values["guides"] = f"local-dir={options.guide.resolve()}"
+    if options.renderer == "collage":
+        values["options"] = {"patches": PATCHES}
     if options.smoke:
         values |= {"steps": 3, "canvas": "32x32", "size": "64x64"}
     return values

@@ -11,7 +11,7 @@ import sys
 import torch
 from torch import Tensor
 
-from training import common
+from training import common, model
 
 SIZE = 96
 SHAPES = ("circle", "square", "triangle", "ring", "cross", "stripe")
@@ -52,6 +52,18 @@ def make_icons(work: common.Work) -> None:
     common.save_json(rows, work.catalogue)
 
 
+def make_words(work: common.Work) -> None:
+    """Write a table of words at random, and two words near to shapes, as `words` would."""
+    text = model.CONFIG["model_cfg"]["text_cfg"]
+    table = 0.1 * torch.randn(text["vocab_size"], text["width"], generator=common.generator("words"))
+    common.save_tensors({"tokens": table}, work.folder("data") / "words.safetensors")
+    near = [
+        {"word": word, "names": [i, (i + 1) % len(SHAPES)], "chances": [0.8, 0.2], "cosine": cosine}
+        for i, (word, cosine) in enumerate((("disc", 0.9), ("plus", 0.6)))
+    ]
+    common.save_json(near, work.folder("data") / "near.json")
+
+
 def make_prompts(work: common.Work) -> str:
     """Write a list of prompts of every kind about the shapes, and return its path."""
     path = work.root / "prompts.json"
@@ -77,13 +89,14 @@ def step(name: str, work: common.Work, *more: str) -> None:
 
 
 def main() -> None:
-    """Run icons, teacher, student, look, export, evaluation, painting, judge and record."""
+    """Run icons, words, teacher, student, look, export, evaluation, painting, judge and record."""
     work = common.Work(common.parser(__doc__).parse_args().work)
     make_icons(work)
+    make_words(work)
+    step("teacher", work, "--steps", "20")
     step("shards", work, "--count", "2")
-    step("teacher", work, "--head-steps", "20", "--text-steps", "5")
     step("student", work, "--steps", "4")
-    step("look", work, "--steps", "4", "--from", str(work.root / "doodle-latest"))
+    step("look", work, "--steps", "4")
     step("evaluate", work)
     step("paint_check", work, "--guide", str(work.root / "doodle-look"))
     listed = ("--prompts", make_prompts(work))

@@ -1,9 +1,12 @@
-"""Train the teacher: a head and a text tower on a frozen ImageNet network's maps of clean scenes.
+"""The teacher: what ImageNet networks see in the drawings, turned into directions of names.
 
     python -m training.teacher --work DIR
 
-Writes `teacher/head.safetensors` (the head) and `teacher/text.safetensors` (the text tower, from which
-the student starts). The backbone is EfficientNet-Lite0 as packaged on PyPI, at 128 px.
+Two frozen networks (EfficientNet-Lite0 and -Lite1, as packaged on PyPI) look once at every drawing, large and on
+white. A linear layer brings their features to 128 numbers in which every name is a direction, fitted to the sets in
+training. Writes `teacher/features.safetensors` (`features` [drawings, 2560]) and `teacher/names.safetensors`:
+`shown` [drawings, 128] and `prototypes` [names, 128], unit length, `looks` [drawings, 256], the features' main
+components, and the linear layer itself.
 """
 
 from __future__ import annotations
@@ -18,7 +21,15 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from training import captions, common, losses, model
+from training import captions, codes, common, model
+
+NETWORKS = (
+    ("lite0", "efficientnet-lite0-57934424.pth", 160),
+    ("lite1", "efficientnet-lite1-77cc7160.pth", 192),
+)
+"""Name, weights and the side of the pictures they look at, in pixels."""
+SCALE = 20.0
+"""Factor of the cosines before the softmax over names."""
 
 
 def load_in_order(net: nn.Module, source: dict[str, Tensor]) -> None:
@@ -29,75 +40,91 @@ def load_in_order(net: nn.Module, source: dict[str, Tensor]) -> None:
 
 
 class Backbone(nn.Module):
-    """EfficientNet-Lite0 without its classifier, in bfloat16."""
+    """An EfficientNet-Lite without its classifier.
 
-    def __init__(self, weights):
+    Args:
+        kind: "lite0", "lite1" or "lite2".
+        weights: the package's file, or None for random weights.
+    """
+
+    def __init__(self, kind: str, weights):
         super().__init__()
-        self.net = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
-        if weights is not None:
+        self.net = timm.create_model(f"tf_efficientnet_{kind}", pretrained=False).eval()
+        if weights is None:
+            generator = common.generator("backbone", kind)
+            for weight in self.net.parameters():
+                if weight.ndim == 4:
+                    nn.init.kaiming_normal_(weight, generator=generator)
+        else:
             load_in_order(self.net, torch.load(weights, weights_only=True))
         self.net.to(memory_format=torch.channels_last).requires_grad_(False)
-        self.features: Any = self.net.forward_features
+        self.maps: Any = self.net.forward_features
 
     @torch.inference_mode()
     def forward(self, images: Tensor) -> Tensor:
-        """Map images [N, 3, 128, 128] in 0..1 to fp16 features [N, 1280]."""
+        """Map images [N, 3, H, W] in 0..1 to maps [N, 1280, H/32, W/32]."""
         images = model.normalised(images).contiguous(memory_format=torch.channels_last)
         with common.autocast(images.device.type):
-            maps: Tensor = self.features(images)
-            return maps.float().mean((2, 3)).half()
+            return self.maps(images).float()
+
+
+def seen(work: common.Work, icons: Tensor, smoke: bool) -> Tensor:
+    """Return features [drawings, 2560] of all drawings, fp16; from disk if they are there."""
+    path = work.folder("teacher") / "features.safetensors"
+    if path.exists():
+        return load_file(path)["features"]
+    columns = []
+    for kind, file, size in NETWORKS:
+        net = Backbone(kind, None if smoke else work.folder("sources") / f"efficientnet-{kind}" / file)
+        parts = [net(shown(part, size)).mean((2, 3)).half() for part in icons.split(64)]
+        columns.append(torch.cat(parts).clone())
+        common.log(f"{kind} has seen {len(icons)} drawings")
+    common.save_tensors({"features": torch.cat(columns, 1)}, path)
+    return torch.cat(columns, 1)
+
+
+def shown(icons: Tensor, size: int) -> Tensor:
+    """Return icons uint8 [N, 4, 96, 96] on white, with a margin, as float [N, 3, size, size]."""
+    layers = F.pad(icons.float() / 255, (6, 6, 6, 6))
+    return F.interpolate(
+        layers[:, :3] + 1 - layers[:, 3:],
+        size=(size, size),
+        mode="bilinear",
+        antialias=True,
+        align_corners=False,
+    )
 
 
 class Head(nn.Module):
-    """From the network's mean features to the guide's space, where names are directions.
+    """From the networks' features to the space of names.
 
-    The colour of the object is kept readable in the same 256 numbers.
+    Args:
+        names: how many names.
+        features: [drawings, 2560] in training, whose mean and spread are evened out.
     """
 
-    def __init__(self, names: int, out: int = 256):
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, names: int, features: Tensor):
         super().__init__()
         generator = common.generator("head")
-        self.norm, self.linear = nn.LayerNorm(1280), nn.Linear(1280, out)
-        nn.init.trunc_normal_(self.linear.weight, std=1280**-0.5, generator=generator)
-        self.prototypes = nn.Parameter(torch.randn(names, out, generator=generator) / out**0.5)
-        self.colours = nn.Linear(out, 12)
+        self.register_buffer("mean", features.mean(0))
+        self.register_buffer("spread", features.std(0) + 1e-3)
+        self.linear = nn.Linear(features.shape[1], codes.NAME)
+        nn.init.trunc_normal_(self.linear.weight, std=features.shape[1] ** -0.5, generator=generator)
+        self.prototypes = nn.Parameter(torch.randn(names, codes.NAME, generator=generator) / codes.NAME**0.5)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Map [N, 1280] to unit embeddings [N, 256]."""
-        return F.normalize(self.linear(F.dropout(self.norm(features), 0.3, self.training)), dim=1)
+    def forward(self, features: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Map [N, 2560] to unit embeddings [N, 128]; with a generator, 60% of the features are dropped."""
+        even = (features.float() - self.mean) / self.spread
+        if generator is not None:
+            even = even * (torch.rand(even.shape, generator=generator) > 0.6) / 0.4
+        return F.normalize(self.linear(even), dim=1)
 
-    def loss(self, features: Tensor, name: Tensor, colour: Tensor) -> tuple[Tensor, float]:
-        """Return the cross-entropy of names and colours, and the share of names that are right."""
-        embedding = self(features)
-        logits = 16 * embedding @ F.normalize(self.prototypes, dim=1).T
-        told = F.cross_entropy(logits, name, label_smoothing=0.1) + 0.3 * F.cross_entropy(
-            10 * self.colours(embedding), colour + 1
-        )
-        return told, (logits.argmax(1) == name).float().mean().item()
-
-
-def backbone_of(work: common.Work, smoke: bool = False) -> Backbone:
-    """Return the backbone with its weights (random ones in a smoke run)."""
-    weights = work.folder("sources") / "efficientnet" / "efficientnet-lite0-57934424.pth"
-    return Backbone(None if smoke else weights)
-
-
-def start_text(clip, work: common.Work) -> None:
-    """Put the sentence encoder's words into the token table, and hold them."""
-    path = work.folder("data") / "words.safetensors"
-    if path.exists():
-        clip.token_embedding.weight.data.copy_(load_file(path)["tokens"])
-    clip.token_embedding.weight.requires_grad_(False)
-
-
-def text_state(clip) -> dict[str, Tensor]:
-    """Return the weights that are not the image tower's, nor the token table."""
-    skip = ("visual.", "token_embedding.")
-    return {
-        key: value.clone()
-        for key, value in clip.state_dict().items()
-        if not key.startswith(skip) and key != "attn_mask"
-    }
+    def told(self) -> Tensor:
+        """Return the unit directions of the names, [names, 128]."""
+        return F.normalize(self.prototypes, dim=1)
 
 
 def rate(step: int, steps: int, peak: float) -> float:
@@ -105,10 +132,10 @@ def rate(step: int, steps: int, peak: float) -> float:
     return peak * min(1, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
-def optimise(parameters, steps: int, peak: float, loss_of, what: str) -> None:
+def optimise(parameters, steps: int, peak: float, loss_of, what: str, decay: float = 0.05) -> None:
     """Run AdamW on `loss_of(step) -> (loss, figure)`."""
     parameters = list(parameters)
-    optimiser = torch.optim.AdamW(parameters, lr=peak, weight_decay=0.05, fused=True)
+    optimiser = torch.optim.AdamW(parameters, lr=peak, weight_decay=decay, fused=True)
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = rate(step, steps, peak)
         loss, figure = loss_of(step)
@@ -119,77 +146,49 @@ def optimise(parameters, steps: int, peak: float, loss_of, what: str) -> None:
             common.log(f"{what} {step} loss {loss.item():.3f} right {figure:.3f}")
 
 
-def train_head(head: Head, data: dict[str, Tensor], steps: int) -> None:
-    """Fit the head to names and colours of scenes with one kind of object."""
-    rows = (data["kind"] != 1).nonzero()[:, 0]
+def fit(head: Head, features: Tensor, names: Tensor, steps: int) -> None:
+    """Fit the head to the names [N] of features [N, 2560]."""
 
     def loss_of(step: int):
-        picked = rows[torch.randint(len(rows), (512,), generator=common.generator("head", step))]
-        return head.loss(
-            data["features"][picked].float(), data["name"][picked].long(), data["colour"][picked].long()
-        )
+        generator = common.generator("head", step)
+        rows = torch.randint(len(names), (512,), generator=generator)
+        logits = SCALE * head(features[rows], generator) @ head.told().T
+        loss = F.cross_entropy(logits, names[rows], label_smoothing=0.1)
+        return loss, (logits.argmax(1) == names[rows]).float().mean().item()
 
-    optimise(head.train().parameters(), steps, 1e-3, loss_of, "head")
+    optimise(head.train().parameters(), steps, 2e-3, loss_of, "head", decay=0.2)
     head.eval()
 
 
-def train_text(clip, head: Head, data: dict[str, Tensor], steps: int) -> None:
-    """Bring the text tower to the head's embeddings: captions towards their scenes, false ones away."""
-    rows = (data["kind"] != 1).nonzero()[:, 0]
-    parameters = [p for k, p in clip.named_parameters() if not k.startswith("visual.") and p.requires_grad]
-
-    def loss_of(step: int):
-        picked = rows[torch.randint(len(rows), (256,), generator=common.generator("text", step))]
-        with torch.no_grad():
-            image = head(data["features"][picked].float())
-        text = model.encode_tokens(
-            clip, torch.cat([data["tokens"][picked], data["false_tokens"][picked]]).long()
-        )
-        loss, figure = losses.contrastive(image, text, clip.logit_scale.clamp(max=4), data["tokens"][picked])
-        return loss + 4 * losses.distillation(text[: len(picked)], image).mean(), figure
-
-    optimise(parameters, steps, 1e-3, loss_of, "text")
-
-
-def principal(features: Tensor, width: int = 256) -> dict[str, Tensor]:
-    """Return `mean` [1280] and `axes` [1280, width] that reduce features to half-whitened components."""
-    some = features[::2].float()
+def principal(features: Tensor, used: Tensor, width: int = 256) -> Tensor:
+    """Return the first components [N, width] of features, half whitened, of unit length; axes of rows `used`."""
+    some = features[used].float()
     mean = some.mean(0)
-    covariance = (some - mean).T @ (some - mean) / len(some)
-    values, vectors = torch.linalg.eigh(covariance.double())
+    values, vectors = torch.linalg.eigh(((some - mean).T @ (some - mean) / len(some)).double())
     axes = vectors[:, -width:] * values[-width:].clamp_min(1e-6) ** -0.25
-    return {"mean": mean, "axes": axes.float().contiguous()}
-
-
-def load_head(work: common.Work, names: int) -> Head:
-    """Return the trained head."""
-    head = Head(names).eval()
-    head.load_state_dict(load_file(work.folder("teacher") / "head.safetensors"))
-    return head
+    return F.normalize((features.float() - mean) @ axes.float(), dim=1)
 
 
 def main() -> None:
-    """Fit the head and the text tower to the first shards, and store both."""
+    """Look at the drawings, fit the head, and store what it makes of them."""
     arguments = common.parser(__doc__)
-    arguments.add_argument("--head-steps", type=int, default=2500)
-    arguments.add_argument("--text-steps", type=int, default=800)
+    arguments.add_argument("--steps", type=int, default=1500)
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
     work = common.Work(options.work)
-    parts = [load_file(path) for path in sorted(work.folder("shards/train").glob("*.safetensors"))]
-    data = {key: torch.cat([part[key] for part in parts]) for key in parts[0] if key != "images"}
-    names = len(captions.Vocabulary(json.loads(work.catalogue.read_text())).names)
-    clip, head = model.build(common.generator("teacher")), Head(names)
-    start_text(clip, work)
-    folder = work.folder("teacher")
-    common.save_tensors(principal(data["features"]), folder / "principal.safetensors")
-    if (folder / "head.safetensors").exists():
-        head = load_head(work, names)
-    else:
-        train_head(head, data, options.head_steps)
-        common.save_tensors(head.state_dict(), folder / "head.safetensors")
-    train_text(clip, head, data, options.text_steps)
-    common.save_tensors(text_state(clip), folder / "text.safetensors")
+    rows, icons = json.loads(work.catalogue.read_text()), load_file(work.icons)["icons"]
+    vocabulary = captions.Vocabulary(rows)
+    features = seen(work, icons, options.smoke)
+    name_of = {icon: i for i, own in enumerate(vocabulary.icons) for icon in own}
+    used = torch.tensor(sorted(name_of))
+    head = Head(len(vocabulary.names), features[used].float())
+    fit(head, features[used], torch.tensor([name_of[i] for i in used.tolist()]), options.steps)
+    with torch.inference_mode():
+        told = {"shown": head(features), "prototypes": head.told(), "looks": principal(features, used)}
+    told |= {f"head.{key}": value for key, value in head.state_dict().items()}
+    common.save_tensors(
+        {key: value.clone() for key, value in told.items()}, work.folder("teacher") / "names.safetensors"
+    )
 
 
 if __name__ == "__main__":

@@ -71,6 +71,7 @@ class OpenClipGuide(Guide):
             return self
         painter = copy.copy(self)
         painter._emphasis, painter._painting_emphasis = self._painting_emphasis, None
+        painter._visual = _without_unheard(self._visual, painter._emphasis)
         return painter
 
     def follow_manual(self, path: Path) -> None:
@@ -108,7 +109,7 @@ class OpenClipGuide(Guide):
         """Run the image tower in this number format from now on."""
         if precision != self.precision:
             tower = copy.deepcopy(self._model.visual) if precision != torch.float32 else self._model.visual
-            self._visual = tower.to(precision)
+            self._visual = _without_unheard(tower.to(precision), self._emphasis)
             self.precision = precision
 
     @torch.no_grad()
@@ -152,6 +153,16 @@ class OpenClipGuide(Guide):
             images = functional.interpolate(images, self.image_size, mode="bicubic", antialias=True)
         normalised = (images - self.mean) / self.std
         return normalised.to(self.precision, memory_format=torch.channels_last)
+
+
+def _without_unheard(visual: Any, emphasis: Tensor | None) -> Any:
+    """Return an image tower that does not compute the parts of its embedding whose emphasis is 0, if it can."""
+    trunk: Any = getattr(visual, "trunk", None)
+    if emphasis is None or not hasattr(trunk, "without"):
+        return visual
+    lighter = copy.copy(visual)
+    lighter._modules = visual._modules | {"trunk": trunk.without(emphasis[0] == 0)}
+    return lighter
 
 
 def load_directory(name: str, directory: Path, device: torch.device) -> Guide:

@@ -8,6 +8,8 @@ Importing this module makes `timm.create_model("doodle_tower")` work, which open
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from timm.layers import AttentionPool2d
 from timm.models import register_model
@@ -18,7 +20,7 @@ from torch.nn import functional
 WIDTHS = (64, 160, 320)
 DEPTHS = (2, 2, 2)
 STRIDES = (1, 2, 2)
-MEANING = 256
+MEANING = 208
 """Length of the part of the embedding that says what is shown."""
 GLANCE = 32
 """Side of the small picture that the look is taken from, in pixels."""
@@ -45,13 +47,11 @@ class Block(nn.Module):
 class DoodleResNet(nn.Module):
     """A stem at stride 4 and three stages at strides 4, 8 and 16.
 
-    Shapes: [N, 3, 64, 64] -> features [N, 320, 4, 4] -> pooled [N, 320] unless pooling was removed.
+    Shapes: [N, 3, 64, 64] -> [N, 320, 4, 4].
     """
 
-    def __init__(self, num_classes: int = 0, global_pool: str = "avg"):
+    def __init__(self):
         super().__init__()
-        self.default_cfg = {"input_size": (3, 64, 64), "pool_size": (4, 4), "num_classes": 0}
-        self.num_features = WIDTHS[-1]
         self.stem = nn.Sequential(
             nn.Conv2d(3, 32, 3, 2, 1, bias=False),
             nn.BatchNorm2d(32),
@@ -68,16 +68,6 @@ class DoodleResNet(nn.Module):
             stages.append(nn.Sequential(*blocks))
             channels = width
         self.stages = nn.Sequential(*stages)
-        self.reset_classifier(num_classes, global_pool)
-
-    def reset_classifier(self, num_classes: int, global_pool: str = "avg") -> None:
-        """Choose the pooling ('' keeps the map) and the classifier, as timm's models do."""
-        self.global_pool = global_pool
-        self.classifier = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
-
-    def forward_features(self, image: Tensor) -> Tensor:
-        """Return the last map [N, 320, H/16, W/16]."""
-        return self.stages(self.stem(image))
 
     def forward_intermediates(
         self,
@@ -110,16 +100,8 @@ class DoodleResNet(nn.Module):
         return maps if intermediates_only else (x, maps)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the map, or its mean through the classifier."""
-        features = self.forward_features(image)
-        return self.classifier(features.mean((2, 3))) if self.global_pool else features
-
-
-@register_model
-def doodle_resnet(pretrained: bool = False, **kwargs) -> DoodleResNet:
-    """Build the tower; timm and open_clip call this by its name."""
-    kwargs = {key: value for key, value in kwargs.items() if key in ("num_classes", "global_pool")}
-    return DoodleResNet(**kwargs)
+        """Return the last map [N, 320, H/16, W/16]."""
+        return self.stages(self.stem(image))
 
 
 class Look(nn.Module):
@@ -141,37 +123,46 @@ class Look(nn.Module):
 class DoodleTower(nn.Module):
     """Meaning and look side by side; each is of unit length, weighted so that their cosines average.
 
-    Shapes: [N, 3, 64, 64] in -1..1 -> [N, num_classes], of which the first 256 are the meaning.
+    Shapes: [N, 3, 64, 64] in -1..1 -> [N, num_classes], of which the first 208 are the meaning.
 
     Attributes:
         share: the look's part of the cosine, in [0, 1].
+        silent: leave the meaning out, which saves nearly all of the work; its numbers are 0 then.
     """
 
     share: Tensor
+    silent: bool = False
 
-    def __init__(self, num_classes: int = 2 * MEANING, global_pool: str = "avg"):
+    def __init__(self, num_classes: int = 2 * MEANING):
         super().__init__()
         self.default_cfg = {"input_size": (3, 64, 64), "num_classes": num_classes}
         self.num_features = num_classes
-        self.body = DoodleResNet(global_pool="")
+        self.body = DoodleResNet()
         self.pool = AttentionPool2d(WIDTHS[-1], feat_size=(4, 4), out_features=MEANING)
         self.look = Look(num_classes - MEANING)
         self.register_buffer("share", torch.tensor(0.5))
+
+    def without(self, unheard: Tensor) -> DoodleTower:
+        """Return a tower that shares the weights and leaves out what is `unheard`, bool [num_classes], if it can."""
+        other = copy.copy(self)
+        other.silent = bool(unheard[:MEANING].all())
+        return other
 
     def forward_intermediates(self, x: Tensor, *arguments, **options) -> list[Tensor] | tuple:
         """Return the maps of the ResNet; see `DoodleResNet.forward_intermediates`."""
         return self.body.forward_intermediates(x, *arguments, **options)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the unit-length embeddings, in float32."""
-        meaning = functional.normalize(self.pool(self.body(image)).float(), dim=1)
+        """Return the embeddings in float32, of unit length unless the tower is silent."""
         look = functional.normalize(self.look(image).float(), dim=1)
         share = self.share.float()
+        if self.silent:
+            return torch.cat([look.new_zeros(len(look), MEANING), share.sqrt() * look], dim=1)
+        meaning = functional.normalize(self.pool(self.body(image)).float(), dim=1)
         return torch.cat([(1 - share).sqrt() * meaning, share.sqrt() * look], dim=1)
 
 
 @register_model
 def doodle_tower(pretrained: bool = False, **kwargs) -> DoodleTower:
     """Build the tower of meaning and look; timm and open_clip call this by its name."""
-    kwargs = {key: value for key, value in kwargs.items() if key in ("num_classes", "global_pool")}
-    return DoodleTower(**kwargs)
+    return DoodleTower(**{key: value for key, value in kwargs.items() if key == "num_classes"})

@@ -41,8 +41,8 @@ Growth = Annotated[tuple[int, ...], BeforeValidator(_counts), PlainSerializer(_j
 class StrokesOptions(RendererOptions):
     """Options of the strokes renderer; lengths are parts of the picture's shorter side."""
 
-    strokes: Growth = Field((64,), description="number of strokes, or a growing series such as 4,8,16,32,64")
-    segments: int = Field(3, ge=1, le=8, description="cubic Bezier curves per stroke")
+    strokes: Growth = Field((160,), description="number of strokes, or a growing series such as 4,8,16,32,64")
+    segments: int = Field(1, ge=1, le=8, description="cubic Bezier curves per stroke")
     shape: Literal["open", "closed"] = Field("open", description="open: brush strokes; closed: filled shapes")
     fill: Literal["nonzero", "evenodd"] = Field(
         "nonzero", description="what is inside a closed shape that crosses itself"
@@ -68,7 +68,7 @@ class StrokesOptions(RendererOptions):
         description="part of the picture's sides that random strokes begin in; "
         "default 0.65 if the border is to stay calm, else 1",
     )
-    width: float = Field(0.02, gt=0, le=1, description="width of a stroke at the start")
+    width: float = Field(0.04, gt=0, le=1, description="width of a stroke at the start")
     thinnest: float = Field(0.002, ge=0, le=1, description="least width")
     widest: float = Field(0.25, gt=0, le=1, description="greatest width")
     opaque: bool = Field(False, description="no stroke lets what is below shine through")

@@ -42,7 +42,10 @@ def test_features_of_every_stage(guide: Guide):
     assert [each.shape[-1] for each in maps] == sorted((each.shape[-1] for each in maps), reverse=True)
 
 
-def test_gradients_agree_in_half_precision(guide: Guide):
+@pytest.mark.parametrize(("leads", "least"), [(True, 0.99), (False, 0.98)])
+def test_gradients_agree_in_half_precision(guide: Guide, leads: bool, least: float):
+    """While it leads (0.99, which the choice of a number format asks for) and, on pure noise, while it judges."""
+    guide = guide.painter() if leads else guide
     images = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     gradients = []
     for precision in (torch.float32, torch.bfloat16):
@@ -51,7 +54,7 @@ def test_gradients_agree_in_half_precision(guide: Guide):
         (guide.encode_image(leaf) @ guide.encode_text(["a red apple"]).T).sum().backward()
         gradients.append(leaf.grad.flatten())
     guide.use_precision(torch.float32)
-    assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.99
+    assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > least
 
 
 def test_what_it_paints_it_recognises_in_the_right_colour(tmp_path: Path):

@@ -218,6 +218,23 @@ def test_a_directory_tells_how_to_paint_by_it(tmp_path: Path):
     assert painter.painter() is painter
 
 
+def test_a_painter_by_looks_computes_no_meaning(monkeypatch):
+    """The bundled guide's look leads alone: its network is not asked, in no number format, and still by the judge."""
+    guide = load_guide("doodle")
+    painter = guide.painter()
+    image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    led = torch.nn.functional.normalize(guide.encode_image(image) * painter._emphasis, dim=1)
+    asked = []
+    handle = guide._visual.trunk.body.register_forward_hook(lambda *_: asked.append(1))
+    torch.testing.assert_close(painter.encode_image(image), led)
+    painter.use_precision(torch.bfloat16)
+    torch.testing.assert_close(painter.encode_image(image), led, atol=0.02, rtol=0)
+    assert not asked
+    guide.encode_image(image)
+    handle.remove()
+    assert asked
+
+
 @pytest.mark.parametrize(
     "text",
     ['{"zoom": 1}', '{"flip": "no"}', '{"flip": 2}', "[]", "{", '{"emphasis": [[3, 1]]}', '{"emphasis": 1}'],

@@ -59,3 +59,16 @@ def test_its_maps_are_those_of_the_network(tower: towers.DoodleTower):
     maps = tower.forward_intermediates(image, indices=[0, 3], intermediates_only=True)
     torch.testing.assert_close(maps[1], tower.body(image))
     assert maps[0].shape == (3, 64, 16, 16)
+
+
+def test_what_is_unheard_is_left_out_and_costs_nothing(tower: towers.DoodleTower, monkeypatch):
+    unheard = torch.zeros(towers.MEANING + AXES, dtype=torch.bool)
+    assert not tower.without(unheard).silent
+    unheard[: towers.MEANING] = True
+    silent, image = tower.without(unheard), pictures()
+    whole = tower(image)
+    monkeypatch.setattr(tower.body, "forward", lambda image: pytest.fail("the network was asked"))
+    led = silent(image)
+    assert not led[:, : towers.MEANING].any()
+    assert torch.equal(led[:, towers.MEANING :], whole[:, towers.MEANING :])
+    assert not tower.silent

@@ -434,7 +434,7 @@ def test_256_strokes_fit_a_photograph():
 
     photograph = transform.resize(data.astronaut(), (224, 224), anti_aliasing=True)
     target = torch.from_numpy(photograph).float().permute(2, 0, 1)[None]
-    renderer = make(strokes=256, width=0.02, canvas=Size(224, 224))
+    renderer = make(strokes=256, segments=3, width=0.02, canvas=Size(224, 224))
     groups = [
         {"params": [renderer.get_parameter(name) for name in group.parameters], "lr": group.learning_rate}
         for group in renderer.parameter_groups()

@@ -15,7 +15,7 @@ pytest.importorskip("open_clip")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from training import captions, common, paint_check, smoke  # noqa: E402
+from training import captions, codes, common, paint_check, smoke  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,10 +38,10 @@ def trained(tmp_path_factory) -> Path:
 def test_chain_gives_a_guide_that_open_clip_loads(trained: Path) -> None:
     guide = paint_check.load(trained / "doodle-look")
     text = paint_check.encode_texts(guide, ["a circle", "a square"])
-    assert text.shape == (2, 256 + 12)
+    assert text.shape == (2, codes.WIDTH + 12)
     torch.testing.assert_close(text.norm(dim=1), torch.ones(2))
     image = guide.encode_image(torch.zeros(1, 3, 64, 64))
-    assert image.shape == (1, 256 + 12) and image.isfinite().all()
+    assert image.shape == (1, codes.WIDTH + 12) and image.isfinite().all()
 
 
 def test_chain_writes_figures_and_a_picture(trained: Path) -> None:
@@ -60,25 +60,29 @@ def test_padding_makes_no_difference(trained: Path) -> None:
     assert torch.cosine_similarity(trimmed, paint_check.encode_texts(guide, texts)).min() > 0.999
 
 
-def test_meaning_can_be_taken_out_again(trained: Path) -> None:
-    """A guide of meaning and look gives back the image tower it was assembled from."""
+def test_a_guide_gives_back_its_image_tower(trained: Path) -> None:
+    """A later round of `student` starts from what an exported guide holds."""
     from training import model
 
-    before = load_file(trained / "doodle-latest" / "open_clip_model.safetensors")
-    after = model.meaning_only(load_file(trained / "doodle-look" / "open_clip_model.safetensors"))
-    counters = {key for key in after if key.endswith("num_batches_tracked")}
-    assert after.keys() - counters == before.keys()
-    images = [key for key in before if key.startswith("visual.")]
-    assert images and all(torch.equal(after[key], before[key]) for key in images)
-    assert after["text_projection"].shape == before["text_projection"].shape
+    trunk = load_file(trained / "image.safetensors")
+    after = model.image_tower(load_file(trained / "doodle-look" / "open_clip_model.safetensors"))
+    assert trunk.keys() <= after.keys()
+    assert all(torch.equal(after[key], value.half().float()) for key, value in trunk.items())
+
+
+def test_words_are_stored_in_eight_bits(trained: Path) -> None:
+    stored = load_file(trained / "doodle-look" / "open_clip_model.safetensors")["token_embedding.weight"]
+    assert stored.element_size() == 1
+    guide = paint_check.load(trained / "doodle-look")
+    assert torch.equal(guide.token_embedding.weight, stored.float())
 
 
 @pytest.mark.parametrize(
     ("script", "checkpoint", "start"),
     [
-        ("student", "student/train", None),
-        ("student", "student/later", "doodle-look"),
-        ("look", "look/text", "doodle-latest"),
+        ("student", "student/tower", None),
+        ("student", "student/tower", "doodle-look"),
+        ("look", "look/text", None),
     ],
 )
 def test_killed_training_ends_with_the_same_bits(
@@ -93,11 +97,19 @@ def test_killed_training_ends_with_the_same_bits(
     ours.unlink()
     step(script, tmp_path, "--smoke", "--steps", "4", "--until", "2", *more)
     stopped = load_file(ours)
-    assert not torch.equal(stopped["model.text_projection"], once["model.text_projection"])
+    changed = [key for key in once if key.startswith("model.") and not torch.equal(once[key], stopped[key])]
+    assert changed
     step(script, tmp_path, "--smoke", "--steps", "4", *more)
     twice = load_file(ours)
     assert once.keys() == twice.keys()
     assert all(torch.equal(once[key], twice[key]) for key in once)
+
+
+def test_words_of_the_measure_are_in_no_list() -> None:
+    from training import words
+
+    held = words.withheld()
+    assert {"bunny", "kitten", "automobile", "bees", "kittens"} - held == {"bees"}
 
 
 def vocabulary() -> captions.Vocabulary:
