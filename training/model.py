@@ -59,13 +59,8 @@ def tokens(captions: list[str]) -> Tensor:
     return _TOKENIZER(captions)
 
 
-def encode_tokens(clip: open_clip.CLIP, tokens: Tensor, short: int = 8) -> Tensor:
-    """Return unit text embeddings [N, D], as `encode_text` would, without computing the padding."""
-    return torch.nn.functional.normalize(text_vectors(clip, tokens, short), dim=1)
-
-
 def text_vectors(clip: open_clip.CLIP, tokens: Tensor, short: int = 8) -> Tensor:
-    """Return what `encode_tokens` brings to unit length, [N, D].
+    """Return [N, D] what `encode_text` would before it is of unit length, without computing the padding.
 
     Captions of at most `short` tokens go through together, the longer ones apart.
     """

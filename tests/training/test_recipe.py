@@ -56,7 +56,7 @@ def test_padding_makes_no_difference(trained: Path) -> None:
 
     guide = paint_check.load(trained / "doodle-look")
     texts = ["a circle", "a blue square to the left of a red circle on a gray background"]
-    trimmed = model.encode_tokens(guide, model.tokens(texts))
+    trimmed = model.text_vectors(guide, model.tokens(texts))
     assert torch.cosine_similarity(trimmed, paint_check.encode_texts(guide, texts)).min() > 0.999
 
 
