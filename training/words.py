@@ -18,9 +18,7 @@ from pathlib import Path
 import open_clip
 import torch
 from safetensors.torch import load_file
-from tokenizers import BertWordPieceTokenizer
 from torch import Tensor
-from transformers import BertConfig, BertModel
 
 from training import captions, common
 from training.model import CONFIG
@@ -36,6 +34,9 @@ SURE = 0.55
 
 def encode(texts: list[str], source) -> Tensor:
     """Return MiniLM's mean-pooled, unit-length embeddings [N, 384]."""
+    from tokenizers import BertWordPieceTokenizer  # these two are needed for this step only
+    from transformers import BertConfig, BertModel
+
     tokenizer = BertWordPieceTokenizer(str(source / "vocab.txt"), lowercase=True)
     tokenizer.enable_padding()
     tokenizer.enable_truncation(12)
