@@ -17,7 +17,7 @@ from training import common
 from training.fetch import SOURCES
 
 RECORD_HEAD = (
-    "Pictures painted with default settings (collages: of `shards`), seed 1, that an independent network",
+    "Pictures painted with default settings (collages: of `paper`), seed 1, that an independent network",
     "(`training/judge.py`) matches to the right prompt of 100 (goal 60 %), and the same of prompts of one kind; their",
     "colour is that of the mean in a mask, nearest of eleven (goal 85 %). Of real drawings of an unseen style, placed",
     "and tinted alike, the judge itself matches {right:.0f} / {top5:.0f} %, in 32 cells {cells:.0f} / {cells5:.0f} %.",

@@ -1,9 +1,10 @@
 """What a scene or a caption means, in numbers that image tower and text tower both learn.
 
-The meaning of a scene has four parts side by side. *Names*: the teacher's embedding of what is shown, summed over
-the things. *Colours* and *number*: one direction each. *Bound*: for every thing, its name times the sign vectors of
-its colour and of its place, summed (multiply, then add: Gayler 2003, "Vector symbolic architectures"), so that
-"a red cat and a blue dog" and "a blue cat and a red dog" are far apart although their words are the same.
+The meaning of a scene has five parts side by side. *Names*: the teacher's embedding of what is shown, summed over
+the things. *Colours*, *number* and the *ground*'s colour: one direction each. *Bound*: the outer product of every
+thing's rough name and its keys (its colour; of two things also whether it is left or right, above or below), summed
+(Smolensky 1990), so that "a red cat and a blue dog" and "a blue cat and a red dog" are far apart although their words
+are the same.
 A caption's meaning is made in the same way from what it tells. As every number of it is known beforehand, each
 tower learns by regression, and neither needs the other.
 """
@@ -18,28 +19,44 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
+from artgen.guides.towers import BOUND, ROUGH, SHADES
 from training import captions, common
 from training.captions import Plan, Thing
 from training.names import COLOURS
 
-NAME, BOUND = 128, 64
+NAME = 128
 NUMBERS = 5
 """One to four equal things, or two different ones."""
-PARTS = {"names": NAME, "colours": len(COLOURS), "number": NUMBERS, "bound": BOUND}
-WEIGHTS = {"names": 0.6, "colours": 0.12, "number": 0.08, "bound": 0.2}
+PARTS = {"names": NAME, "colours": len(COLOURS), "number": NUMBERS, "ground": len(COLOURS), "bound": BOUND}
+WEIGHTS = {"names": 0.54, "colours": 0.12, "number": 0.08, "ground": 0.04, "bound": 0.22}
 """Parts of the squared length when all parts are there."""
 WIDTH = sum(PARTS.values())
-PLACES = ("left", "right", "above", "below")
+KEYS = SHADES + 2
+"""A colour's numbers, across and down."""
+CODES = (
+    (-93, -2, 24, -28),
+    (71, 42, 42, 37),
+    (13, 26, 67, -68),
+    (-6, -72, 69, 6),
+    (-6, -57, -22, -79),
+    (74, -60, -25, 16),
+    (-27, 96, 2, -1),
+    (-46, -67, -45, 36),
+    (60, 41, -45, -51),
+    (-40, 13, 37, 83),
+    (20, 31, -68, 63),
+)
+"""The direction of every colour: at least 76 degrees from all others. A text tower has no room for one axis each."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One thing as it is shown or told: a vector of its name, a colour (-1: none told), a place (-1: alone)."""
+    """One thing as it is shown or told: a vector of its name, the name's number, a colour (-1: none), its keys."""
 
     name: Tensor
     known: int
     colour: int
-    place: int
+    keys: Tensor
 
 
 class Codes:
@@ -48,18 +65,13 @@ class Codes:
     Args:
         shown: unit [icons, 128], the teacher's embedding of every drawing.
         prototypes: unit [names, 128], the direction of every name.
+        rough: unit [names, ROUGH], the same in few numbers.
         name_of: the name's number of every drawing in training.
     """
 
-    def __init__(self, shown: Tensor, prototypes: Tensor, name_of: dict[int, int]):
-        self.shown, self.prototypes, self.name_of = shown, prototypes, name_of
-        generator = common.generator("codes")
-        draw = lambda *shape: torch.randn(*shape, generator=generator)  # noqa: E731
-        self.turned = F.normalize(prototypes @ torch.linalg.qr(draw(NAME, NAME)).Q[:, :BOUND], dim=1)
-        self.colour_keys = draw(len(COLOURS), BOUND).sign()
-        self.place_keys = draw(len(PLACES), BOUND).sign()
-        self.grounds = F.normalize(draw(len(COLOURS), BOUND), dim=1)
-        self.scales = [weight**0.5 for weight in WEIGHTS.values()]
+    def __init__(self, shown: Tensor, prototypes: Tensor, rough: Tensor, name_of: dict[int, int]):
+        self.shown, self.prototypes, self.rough, self.name_of = shown, prototypes, rough, name_of
+        self.colours = F.normalize(torch.tensor(CODES, dtype=torch.float32), dim=1)
 
     @classmethod
     def load(cls, work: common.Work) -> Codes:
@@ -67,7 +79,7 @@ class Codes:
         stored = load_file(work.folder("teacher") / "names.safetensors")
         vocabulary = captions.Vocabulary(json.loads(work.catalogue.read_text()))
         name_of = {icon: i for i, icons in enumerate(vocabulary.icons) for icon in icons}
-        return cls(stored["shown"], stored["prototypes"], name_of)
+        return cls(stored["shown"], stored["prototypes"], stored["rough"], name_of)
 
     def of_pictures(self, plans: list[Plan]) -> Tensor:
         """Return unit meanings [N, WIDTH] of what the scenes show: places and tints whether told or not."""
@@ -81,8 +93,9 @@ class Codes:
         """Return unit meanings [N, WIDTH] of one thing each, without a colour, from weights of names [N, names]."""
         names = F.normalize(known @ self.prototypes, dim=1)
         number = F.one_hot(torch.zeros(len(names), dtype=torch.long), NUMBERS)
-        blank = [names.new_zeros(len(names), PARTS[part]) for part in ("colours", "bound")]
-        return self._joined([names, blank[0], number.float(), blank[1]])
+        told = {"names": names, "number": number.float()}
+        blank = {part: names.new_zeros(len(names), length) for part, length in PARTS.items()}
+        return self._joined(blank | told)
 
     def _things(self, plan: Plan, shown: bool) -> list[Seen]:
         pair = plan.kind == "pair"
@@ -92,34 +105,58 @@ class Codes:
         for thing in plan.things if pair else plan.things[:1]:
             known = self.name_of[thing.icon]
             vector = self.shown[thing.icon] if shown else self.prototypes[known]
-            seen.append(Seen(vector, known, thing.colour, _place(thing, upright) if placed else -1))
+            seen.append(Seen(vector, known, thing.colour, self._keys(thing, placed, upright)))
         return seen
 
     def _code(self, plan: Plan, shown: bool) -> Tensor:
         seen = self._things(plan, shown)
         names = F.normalize(torch.stack([thing.name for thing in seen]).sum(0), dim=0)
-        colours, bound = torch.zeros(len(COLOURS)), torch.zeros(BOUND)
+        bound = torch.stack([thing.keys for thing in seen]).T @ self.rough[[thing.known for thing in seen]]
+        colours = torch.zeros(len(COLOURS))
         for thing in seen:
             if thing.colour >= 0:
                 colours[thing.colour] += 1
-                bound += self.turned[thing.known] * self.colour_keys[thing.colour]
-            if thing.place >= 0:
-                bound += self.turned[thing.known] * self.place_keys[thing.place]
-        if plan.ground >= 0 and (shown or "background" in plan.caption):
-            bound += self.grounds[plan.ground]
         number = torch.zeros(NUMBERS)
         number[NUMBERS - 1 if plan.kind == "pair" else len(plan.things) - 1] = 1
-        parts = [names, F.normalize(colours, dim=0), number, F.normalize(bound, dim=0)]
-        return self._joined([part[None] for part in parts])[0]
+        ground = torch.zeros(len(COLOURS))
+        if plan.ground >= 0 and (shown or "background" in plan.caption):
+            ground[plan.ground] = 1
+        told = {"names": names, "number": number, "ground": ground}
+        told |= {"colours": F.normalize(colours, dim=0), "bound": F.normalize(bound.flatten(), dim=0)}
+        return self._joined({part: vector[None] for part, vector in told.items()})[0]
 
-    def _joined(self, parts: list[Tensor]) -> Tensor:
-        scaled = [scale * part for scale, part in zip(self.scales, parts, strict=True)]
+    def _joined(self, told: dict[str, Tensor]) -> Tensor:
+        scaled = [weight**0.5 * told[part] for part, weight in WEIGHTS.items()]
         return F.normalize(torch.cat(scaled, 1), dim=1)
 
+    def _keys(self, thing: Thing, placed: bool, upright: bool) -> Tensor:
+        """Return the thing's colour, and 1 or -1 at the axis along which it has its place."""
+        keys = torch.zeros(KEYS)
+        if thing.colour >= 0:
+            keys[:SHADES] = self.colours[thing.colour]
+        if placed:
+            along = thing.y if upright else thing.x
+            keys[SHADES + int(upright)] = 1 if along > 0.5 else -1
+        return keys
 
-def _place(thing: Thing, upright: bool) -> int:
-    along = thing.y if upright else thing.x
-    return (2 if upright else 0) + int(along > 0.5)
+
+def rough(prototypes: Tensor, pictures: Tensor, names: Tensor) -> Tensor:
+    """Return names in few numbers, those of a name that a small picture tells best, unit [names, ROUGH].
+
+    Reduced-rank regression (Izenman 1975): the first principal components of what ridge regression predicts.
+
+    Args:
+        prototypes: unit [names, 128].
+        pictures: [N, pixels], small.
+        names: the number [N] of what each shows.
+    """
+    centred = prototypes - prototypes.mean(0)
+    seen = pictures - pictures.mean(0)
+    spread = seen.T @ seen / len(seen)
+    ridge = 0.01 * spread.diagonal().mean() * torch.eye(len(spread))
+    weight = torch.linalg.solve(spread + ridge, seen.T @ centred[names] / len(seen))
+    axes = torch.linalg.svd(seen @ weight, full_matrices=False).Vh[:ROUGH]
+    return F.normalize(centred @ axes.T, dim=1)
 
 
 def mirrors(plan: Plan) -> bool:

@@ -32,14 +32,16 @@ WHITEN = 0.25
 """Coordinates are divided by their variance to this power, so that details count beside light and colour."""
 SHARE = 0.3
 """The look's part of the cosine when the guide judges."""
+BINDING = 2.0
+"""Factor of the image tower's bound part: colours and places then outweigh the look's guesses about them."""
 VIEWS = {"smallest": 0.95, "perspective": 0.03, "flip": 0.0, "noise": 0.02}
 """How the painter's views may vary: a look has its place, and its left and right."""
 CHECKPOINT = 250
 SHIFT_RATE = 0.25
 """Learning rate of the words' own vectors, as part of the others'."""
-MEANT = {"names": 1.0, "colours": 0.5, "number": 0.5, "bound": 1.0}
+MEANT = {"names": 1.0, "colours": 0.5, "number": 0.5, "ground": 1.0, "bound": 2.0}
 """Weights of the squared errors of the parts of a meaning, each as if it were of unit length."""
-LOOK = 3.0
+LOOK = 3.5
 """The same of the look."""
 PAINTABLE = 0.65
 """Cosine of the sentence encoder from which on a word calls up the look of the name it is nearest to."""
@@ -276,6 +278,7 @@ class Learner:
         state |= {f"visual.trunk.{key}": value for key, value in load_file(image).items()}
         for key in ("weight", "bias"):
             state[f"visual.trunk.look.axes.{key}"] = state[f"visual.trunk.look.axes.{key}"][:KEPT]
+            state[f"visual.trunk.bind.names.{key}"] = BINDING * state[f"visual.trunk.bind.names.{key}"]
         axes = len(state["visual.trunk.look.axes.bias"])
         state["visual.trunk.share"] = torch.tensor(SHARE)
         told = state["text_projection"][:, : MEANING + axes]

@@ -31,10 +31,10 @@ _TOKENIZER = None
 
 
 def image_tower(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of an exported guide's image tower that tell its meaning: `body` and `pool`."""
+    """Return the weights of an exported guide's image tower that tell its meaning: `body`, `pool`, `bind`."""
     start = "visual.trunk."
     kept = {key.removeprefix(start): value.float() for key, value in state.items() if key.startswith(start)}
-    return {key: value for key, value in kept.items() if key.startswith(("body.", "pool."))}
+    return {key: value for key, value in kept.items() if key.startswith(("body.", "pool.", "bind."))}
 
 
 def looking(axes: int) -> dict[str, Any]:

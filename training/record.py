@@ -29,8 +29,8 @@ from training import common, prompts, subject
 from training.judge import Judge
 
 RENDERERS = ("pixel", "strokes", "collage")
-PATCHES = "shards"
-"""The collages' patches: pieces of broken plates, which show none of the subjects."""
+PATCHES = "paper"
+"""The collages' patches: scraps of paper, which show none of the subjects."""
 SHOWN = 192
 """Side of the pictures that are judged and shown, in pixels."""
 

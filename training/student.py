@@ -21,12 +21,12 @@ from safetensors.torch import load_file
 from timm.layers import AttentionPool2d
 from torch import Tensor, nn
 
-from artgen.guides.towers import WIDTHS, DoodleResNet
+from artgen.guides.towers import SCENE, WIDTHS, Binding, DoodleResNet
 from training import batches, codes, common, export, halves, model, shards
 from training.teacher import SCALE
 
 CHECKPOINT = 100
-PARTS = {"names": 1.0, "colours": 0.5, "number": 0.5, "bound": 1.0}
+PARTS = {"names": 1.0, "colours": 0.5, "number": 0.5, "ground": 0.25, "bound": 1.0}
 """Weights of the squared errors of the parts of a meaning, each as if it were of unit length."""
 NAMING, LIKENESS = 0.5, 1.0
 """Weights of the names told apart, and of the teacher's features guessed."""
@@ -77,7 +77,8 @@ class Tower(nn.Module):
         super().__init__()
         with common.seeded(generator):
             self.body = DoodleResNet()
-            self.pool = AttentionPool2d(WIDTHS[-1], feat_size=(4, 4), out_features=codes.WIDTH)
+            self.pool = AttentionPool2d(WIDTHS[-1], feat_size=(4, 4), out_features=SCENE)
+            self.bind = Binding(WIDTHS[-1])
             self.guess = nn.Linear(WIDTHS[-1], FEATURES)
         self.to(memory_format=torch.channels_last)
 
@@ -85,7 +86,8 @@ class Tower(nn.Module):
         """Map images [N, 3, 64, 64] in 0..1 to meanings and guessed features, [N, WIDTH + 256]."""
         with common.autocast():
             places = self.body(model.normalised(images))
-            told, guessed = self.pool(places), self.guess(places.mean((2, 3)))
+            told = torch.cat([self.pool(places), self.bind(places)], 1)
+            guessed = self.guess(places.mean((2, 3)))
         return torch.cat([told.float(), F.normalize(guessed.float(), dim=1)], 1)
 
     def start_from(self, guide: Path) -> None:

@@ -5,8 +5,8 @@
 Two frozen networks (EfficientNet-Lite0 and -Lite1, as packaged on PyPI) look once at every drawing, large and on
 white. A linear layer brings their features to 128 numbers in which every name is a direction, fitted to the sets in
 training. Writes `teacher/features.safetensors` (`features` [drawings, 2560]) and `teacher/names.safetensors`:
-`shown` [drawings, 128] and `prototypes` [names, 128], unit length, `looks` [drawings, 256], the features' main
-components, and the linear layer itself.
+`shown` [drawings, 128], `prototypes` [names, 128] and the same `rough` [names, 10], unit length, `looks`
+[drawings, 256], the features' main components, and the linear layer itself.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ NETWORKS = (
     ("lite1", "efficientnet-lite1-77cc7160.pth", 192),
 )
 """Name, weights and the side of the pictures they look at, in pixels."""
+SMALL = 16
+"""Side of the pictures from which rough names are told, in pixels."""
 SCALE = 20.0
 """Factor of the cosines before the softmax over names."""
 
@@ -182,9 +184,12 @@ def main() -> None:
     name_of = {icon: i for i, own in enumerate(vocabulary.icons) for icon in own}
     used = torch.tensor(sorted(name_of))
     head = Head(len(vocabulary.names), features[used].float())
-    fit(head, features[used], torch.tensor([name_of[i] for i in used.tolist()]), options.steps)
+    names = torch.tensor([name_of[i] for i in used.tolist()])
+    fit(head, features[used], names, options.steps)
     with torch.inference_mode():
         told = {"shown": head(features), "prototypes": head.told(), "looks": principal(features, used)}
+    small = F.avg_pool2d(shown(icons[used], SMALL * 4), 4).flatten(1)
+    told["rough"] = codes.rough(told["prototypes"], small, names)
     told |= {f"head.{key}": value for key, value in head.state_dict().items()}
     common.save_tensors(
         {key: value.clone() for key, value in told.items()}, work.folder("teacher") / "names.safetensors"

@@ -20,8 +20,13 @@ from torch.nn import functional
 WIDTHS = (64, 160, 320)
 DEPTHS = (2, 2, 2)
 STRIDES = (1, 2, 2)
-MEANING = 208
-"""Length of the part of the embedding that says what is shown."""
+SCENE = 155
+"""Length of the part of the embedding that says what is shown, in which colours, how many, and on which ground."""
+SHADES, ROUGH = 4, 10
+"""Numbers of a colour and of a rough name: just enough to tell the things of a picture apart."""
+BOUND = (SHADES + 2) * ROUGH
+"""Length of the part that says what has which colour, and what is further right or below."""
+MEANING = SCENE + BOUND
 GLANCE = 32
 """Side of the small picture that the look is taken from, in pixels."""
 
@@ -104,6 +109,31 @@ class DoodleResNet(nn.Module):
         return self.stages(self.stem(image))
 
 
+class Binding(nn.Module):
+    """What has which colour, and what is where: products of a rough name and keys at every place, averaged.
+
+    The keys of a place are its colour, and its coordinates as far as there is a thing. A sum of outer
+    products keeps together what belongs together ("tensor product variable binding", Smolensky 1990); a network
+    of ReLUs learns such products badly, so they are built in.
+    Shapes: [N, channels, H, W] -> [N, 6 * 10], key by key.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.names = nn.Conv2d(channels, ROUGH, 1)
+        self.keys = nn.Conv2d(channels, SHADES + 1, 1)
+
+    def forward(self, places: Tensor) -> Tensor:
+        """Map features of places to bound names, [N, 60]."""
+        height, width = places.shape[-2:]
+        colour, presence = self.keys(places).split([SHADES, 1], 1)
+        thing = torch.relu(presence)
+        x = torch.linspace(-1, 1, width, device=places.device, dtype=thing.dtype)
+        y = torch.linspace(-1, 1, height, device=places.device, dtype=thing.dtype)[:, None]
+        keys = torch.cat([colour, thing * x, thing * y], 1)
+        return (keys.flatten(2) @ self.names(places).flatten(2).mT / (height * width)).flatten(1)
+
+
 class Look(nn.Module):
     """A picture's coordinates on the principal axes of drawings ("eigenpictures", Sirovich and Kirby 1987).
 
@@ -123,7 +153,7 @@ class Look(nn.Module):
 class DoodleTower(nn.Module):
     """Meaning and look side by side; each is of unit length, weighted so that their cosines average.
 
-    Shapes: [N, 3, 64, 64] in -1..1 -> [N, num_classes], of which the first 208 are the meaning.
+    Shapes: [N, 3, 64, 64] in -1..1 -> [N, num_classes], of which the first 215 are the meaning.
 
     Attributes:
         share: the look's part of the cosine, in [0, 1].
@@ -138,7 +168,8 @@ class DoodleTower(nn.Module):
         self.default_cfg = {"input_size": (3, 64, 64), "num_classes": num_classes}
         self.num_features = num_classes
         self.body = DoodleResNet()
-        self.pool = AttentionPool2d(WIDTHS[-1], feat_size=(4, 4), out_features=MEANING)
+        self.pool = AttentionPool2d(WIDTHS[-1], feat_size=(4, 4), out_features=SCENE)
+        self.bind = Binding(WIDTHS[-1])
         self.look = Look(num_classes - MEANING)
         self.register_buffer("share", torch.tensor(0.5))
 
@@ -158,7 +189,8 @@ class DoodleTower(nn.Module):
         share = self.share.float()
         if self.silent:
             return torch.cat([look.new_zeros(len(look), MEANING), share.sqrt() * look], dim=1)
-        meaning = functional.normalize(self.pool(self.body(image)).float(), dim=1)
+        places = self.body(image)
+        meaning = functional.normalize(torch.cat([self.pool(places), self.bind(places)], 1).float(), dim=1)
         return torch.cat([(1 - share).sqrt() * meaning, share.sqrt() * look], dim=1)
 
 

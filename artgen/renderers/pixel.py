@@ -93,7 +93,7 @@ class Pixel(Renderer):
     """
 
     Options = PixelOptions
-    default_losses = MappingProxyType({"smoothness": 0.002, "border": 0.5})
+    default_losses = MappingProxyType({"smoothness": 0.004, "border": 0.5})
     colour: nn.Parameter
     level: Tensor
     palette: Tensor

@@ -1,4 +1,4 @@
-"""Patch sets that are drawn by rule: shards of plates, geometric shapes, waves, letters.
+"""Patch sets that are drawn by rule: cut paper, shards of plates, geometric shapes, waves, letters.
 
 They are our own and in the public domain (CC0-1.0); each patch comes from its own seed.
 Letters are outlines of fonts that come with matplotlib and may be used freely.
@@ -57,6 +57,57 @@ def _polygon(
         (side / 2 + r * np.cos(a), side / 2 + r * np.sin(a) * stretch)
         for r, a in zip(radii, angles, strict=True)
     ]
+
+
+def paper(side: int) -> Made:
+    """Yield scraps of white paper, cut straight or round: they take any colour, and white vanishes on white."""
+    white = np.full((side * OVER, side * OVER, 3), 255.0)
+    for index in range(48):
+        random = np.random.default_rng([3, index])
+        kind = list(CUTS)[index % len(CUTS)]
+        mask = _mask(side * OVER, CUTS[kind](random, side * OVER))
+        yield f"{kind}-{index:02d}", {"name": f"paper {kind} {index}", **OWN}, _finish(white, mask, side)
+
+
+def _strip(random: np.random.Generator, side: int) -> list[tuple[float, float]]:
+    """Return a long four-cornered outline, its ends cut askew."""
+    thick, skew = random.uniform(0.08, 0.2), random.uniform(-0.1, 0.1, 4)
+    corners = [(0.12, 0.5 - thick), (0.88, 0.5 - thick), (0.88, 0.5 + thick), (0.12, 0.5 + thick)]
+    return [(side * (x + move), side * y) for (x, y), move in zip(corners, skew, strict=True)]
+
+
+def _round(random: np.random.Generator, side: int) -> list[tuple[float, float]]:
+    """Return an outline that scissors cut in one turn: a circle with two low waves in its radius."""
+    turn = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    radius = 0.36 + sum(
+        random.uniform(0, 0.07) * np.cos(waves * turn + random.uniform(0, 6)) for waves in (2, 3)
+    )
+    stretch = random.uniform(0.5, 1.0)
+    x, y = side * (0.5 + radius * np.cos(turn)), side * (0.5 + stretch * radius * np.sin(turn))
+    return list(zip(x.tolist(), y.tolist(), strict=True))
+
+
+def _sickle(random: np.random.Generator, side: int) -> list[tuple[float, float]]:
+    """Return an outline between two arcs, bent to one side."""
+    along = np.linspace(0, 1, 100)
+    bend, thick = random.uniform(0.1, 0.3), random.uniform(0.12, 0.25)
+    arc = np.sin(np.pi * along)
+    upper, lower = 0.7 - (bend + thick) * arc, 0.7 - bend * arc
+    x, y = np.concatenate([along, along[::-1]]), np.concatenate([upper, lower[::-1]])
+    return list(zip((side * x).tolist(), (side * y).tolist(), strict=True))
+
+
+def _scrap(random: np.random.Generator, side: int) -> list[tuple[float, float]]:
+    """Return an outline of three to six straight cuts."""
+    return _polygon(random, side, int(random.integers(3, 7)), 0.3)
+
+
+CUTS: dict[str, Callable[[np.random.Generator, int], list[tuple[float, float]]]] = {
+    "scrap": _scrap,
+    "round": _round,
+    "strip": _strip,
+    "sickle": _sickle,
+}
 
 
 def _mask(side: int, outline: list[tuple[float, float]]) -> Image.Image:
@@ -228,6 +279,7 @@ def letters(side: int) -> Made:
 
 
 SETS: dict[str, tuple[str, Callable[[int], Made]]] = {
+    "paper": ("Cut paper", paper),
     "shards": ("Broken plates", shards),
     "shapes": ("Geometric shapes", shapes),
     "waves": ("Waves", waves),

@@ -72,3 +72,46 @@ def test_what_is_unheard_is_left_out_and_costs_nothing(tower: towers.DoodleTower
     assert not led[:, : towers.MEANING].any()
     assert torch.equal(led[:, towers.MEANING :], whole[:, towers.MEANING :])
     assert not tower.silent
+
+
+@pytest.fixture
+def binding() -> towers.Binding:
+    """Of features that are the rough name (10), the colour (4) and whether there is a thing (1)."""
+    made = towers.Binding(towers.ROUGH + towers.SHADES + 1)
+    eye = torch.eye(towers.ROUGH + towers.SHADES + 1)[:, :, None, None]
+    made.names.weight.data, made.keys.weight.data = eye[: towers.ROUGH], eye[towers.ROUGH :]
+    for layer in (made.names, made.keys):
+        layer.bias.data.zero_()
+    return made
+
+
+def scene(*things: tuple[int, int, int, int]) -> torch.Tensor:
+    """Features [1, 15, 4, 4] of things (name, colour, row, column)."""
+    places = torch.zeros(1, towers.ROUGH + towers.SHADES + 1, 4, 4)
+    for name, colour, row, column in things:
+        places[0, [name, towers.ROUGH + colour, -1], row, column] = 1
+    return places
+
+
+def test_binding_is_the_mean_of_outer_products(binding: towers.Binding):
+    features = torch.rand(2, towers.ROUGH + towers.SHADES + 1, 4, 4)
+    expected = torch.zeros(2, towers.SHADES + 2, towers.ROUGH)
+    for row in range(4):
+        for column in range(4):
+            name, colour, thing = features[..., row, column].split([towers.ROUGH, towers.SHADES, 1], 1)
+            place = thing * torch.tensor([column, row]) / 1.5 - thing
+            expected += torch.cat([colour, place], 1)[:, :, None] * name[:, None] / 16
+    torch.testing.assert_close(binding(features), expected.flatten(1))
+
+
+def test_binding_tells_which_thing_has_which_colour_and_place(binding: towers.Binding):
+    red_cat_blue_dog = binding(scene((0, 0, 1, 0), (1, 1, 1, 3)))
+    swapped = binding(scene((0, 1, 1, 0), (1, 0, 1, 3)))
+    turned = binding(scene((1, 1, 1, 0), (0, 0, 1, 3)))
+    shades = towers.SHADES * towers.ROUGH
+    assert not torch.equal(red_cat_blue_dog[:, :shades], swapped[:, :shades])
+    assert torch.equal(red_cat_blue_dog[:, shades:], swapped[:, shades:])
+    assert torch.equal(red_cat_blue_dog[:, :shades], turned[:, :shades])
+    across = red_cat_blue_dog[0, shades : shades + towers.ROUGH]
+    assert across[0] < 0 < across[1]
+    torch.testing.assert_close(turned[0, shades : shades + towers.ROUGH], -across)

@@ -21,7 +21,8 @@ def coder() -> codes.Codes:
     draw = lambda *shape: torch.randn(*shape, generator=common.generator("test codes"))  # noqa: E731
     prototypes = F.normalize(draw(20, codes.NAME), dim=1)
     shown = F.normalize(prototypes + 0.02 * draw(20, codes.NAME), dim=1)
-    return codes.Codes(shown, prototypes, {i: i for i in range(20)})
+    rough = F.normalize(draw(20, codes.ROUGH), dim=1)
+    return codes.Codes(shown, prototypes, rough, {i: i for i in range(20)})
 
 
 def pair(first: tuple[int, int], second: tuple[int, int], caption: str, upright: bool = False) -> Plan:
@@ -61,7 +62,7 @@ def test_a_picture_is_nearest_to_its_own_caption_when_colours_are_swapped(coder:
     swapped = coder.of_captions([pair((CAT, BLUE), (DOG, RED), "a blue cat and a red dog")])
     right, same, wrong = cosines(drawn, true, turned, swapped)
     assert right == pytest.approx(same, abs=1e-5)
-    assert right > wrong + 0.1
+    assert right > wrong + 0.05
 
 
 def test_a_relation_told_from_either_side_means_the_same(coder: codes.Codes) -> None:
@@ -91,6 +92,26 @@ def test_grounds_colours_and_numbers_are_told_apart(coder: codes.Codes) -> None:
     meanings = coder.of_captions(plans)
     alike = meanings @ meanings.T - torch.eye(len(plans))
     assert alike.max() < 0.98
+
+
+def test_colours_are_far_from_each_other(coder: codes.Codes) -> None:
+    alike = coder.colours @ coder.colours.T - torch.eye(len(coder.colours))
+    assert alike.max() < 0.25
+
+
+def test_rough_names_are_those_a_small_picture_tells() -> None:
+    generator = common.generator("rough")
+    prototypes = F.normalize(torch.randn(50, codes.NAME, generator=generator), dim=1)
+    names = torch.arange(50).repeat(20)
+    seen = prototypes[:, :12] - prototypes[:, :12].mean(0)
+    pictures = seen[names] + 0.001 * torch.randn(1000, 12, generator=generator)
+    rough = codes.rough(prototypes, pictures, names)
+    assert rough.shape == (50, codes.ROUGH)
+    torch.testing.assert_close(rough.norm(dim=1), torch.ones(50))
+    told = torch.linalg.lstsq(seen, rough).solution
+    assert F.cosine_similarity(seen @ told, rough, dim=1).mean() > 0.9
+    blind = torch.linalg.lstsq(prototypes[:, 12:24], rough).solution
+    assert F.cosine_similarity(prototypes[:, 12:24] @ blind, rough, dim=1).mean() < 0.8
 
 
 def test_only_scenes_without_left_and_right_may_be_mirrored() -> None:
