@@ -32,8 +32,6 @@ WHITEN = 0.25
 """Coordinates are divided by their variance to this power, so that details count beside light and colour."""
 SHARE = 0.3
 """The look's part of the cosine when the guide judges."""
-BINDING = 2.0
-"""Factor of the image tower's bound part: colours and places then outweigh the look's guesses about them."""
 VIEWS = {"smallest": 0.95, "perspective": 0.03, "flip": 0.0, "noise": 0.02}
 """How the painter's views may vary: a look has its place, and its left and right."""
 CHECKPOINT = 250
@@ -278,7 +276,7 @@ class Learner:
         state |= {f"visual.trunk.{key}": value for key, value in load_file(image).items()}
         for key in ("weight", "bias"):
             state[f"visual.trunk.look.axes.{key}"] = state[f"visual.trunk.look.axes.{key}"][:KEPT]
-            state[f"visual.trunk.bind.names.{key}"] = BINDING * state[f"visual.trunk.bind.names.{key}"]
+            state[f"visual.trunk.bind.names.{key}"] = model.BINDING * state[f"visual.trunk.bind.names.{key}"]
         axes = len(state["visual.trunk.look.axes.bias"])
         state["visual.trunk.share"] = torch.tensor(SHARE)
         told = state["text_projection"][:, : MEANING + axes]

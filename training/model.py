@@ -27,14 +27,17 @@ CONFIG: dict[str, Any] = {
     },
     "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic"},
 }
+BINDING = 2.0
+"""Factor of an exported image tower's bound part: colours and places then outweigh the look's guesses about them."""
 _TOKENIZER = None
 
 
 def image_tower(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of an exported guide's image tower that tell its meaning: `body`, `pool`, `bind`."""
+    """Return the weights of an exported guide's image tower that tell its meaning, as they were trained."""
     start = "visual.trunk."
     kept = {key.removeprefix(start): value.float() for key, value in state.items() if key.startswith(start)}
-    return {key: value for key, value in kept.items() if key.startswith(("body.", "pool.", "bind."))}
+    trained = {key: value for key, value in kept.items() if key.startswith(("body.", "pool.", "bind."))}
+    return {key: value / BINDING if "bind.names" in key else value for key, value in trained.items()}
 
 
 def looking(axes: int) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Strokes(StrokeSet):
     """N paths of S cubic Béziers each, painted in order, the first the lowest; see `StrokeSet`."""
 
     Options = StrokesOptions
-    default_losses = MappingProxyType({"smoothness": 0.003, "border": 1.0})
+    default_losses = MappingProxyType({"smoothness": 0.006, "border": 1.0})
 
     def __init__(self, options: StrokesOptions, canvas: Size) -> None:
         super().__init__(options, canvas)
