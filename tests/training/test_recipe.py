@@ -67,7 +67,8 @@ def test_a_guide_gives_back_its_image_tower(trained: Path) -> None:
     trunk = load_file(trained / "image.safetensors")
     after = model.image_tower(load_file(trained / "doodle-look" / "open_clip_model.safetensors"))
     assert trunk.keys() <= after.keys()
-    assert all(torch.equal(after[key], value.half().float()) for key, value in trunk.items())
+    for key, value in trunk.items():  # a factor of two is exact but for the least numbers of fp16
+        torch.testing.assert_close(after[key], value.half().float(), rtol=0, atol=1e-7)
 
 
 def test_words_are_stored_in_eight_bits(trained: Path) -> None:
