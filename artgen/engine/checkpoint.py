@@ -34,7 +34,7 @@ class Checkpoint:
 
     Args:
         facts: JSON values: configuration, step, number formats, versions.
-        tensors: by group ("renderer", "optimiser", "streams", "evolution", "loop"), then name.
+        tensors: by group ("renderer", "optimiser", "streams", "evolution", "loop", "sketch"), then name.
     """
 
     facts: Mapping[str, Any]

@@ -16,6 +16,7 @@ OUTPUTS = (
     "image.*",
     "candidate-*.png",
     "level-*",
+    "sketch.png",
     "run.json",
     "metrics.jsonl",
     "timelapse.*",

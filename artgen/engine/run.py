@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from artgen.config import RunConfig
+from artgen.engine.beginning import first_state, sketch_late, write_sketch
 from artgen.engine.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from artgen.engine.claim import claimed
 from artgen.engine.events import Event, Finished, Listener, Notice, Started, Stepped, ignore
-from artgen.engine.evolution import Evolution, initial_search
+from artgen.engine.evolution import Evolution
 from artgen.engine.folder import clear_outputs, make_folder, write_atomically
 from artgen.engine.inputs import require_known
 from artgen.engine.loop import optimise
@@ -23,6 +23,7 @@ from artgen.engine.randomness import Streams
 from artgen.engine.report import Outcome, RunResult, write_report
 from artgen.engine.saving import Facts, capture, restore
 from artgen.engine.setup import Workshop, make_workshop, population_of, settled, start_candidates
+from artgen.engine.sketch import Sketch, lacks_sketch, sketched
 from artgen.engine.state import LoopState
 from artgen.errors import RunError
 from artgen.export.pictures import finished_picture, write_level, write_pictures
@@ -71,10 +72,8 @@ def paint(
     make_optimiser(workshop.stage.renderer, config.optimiser)  # what is wrong shows before anything is made
     folder = make_folder(out, config.title, config.seed, force)
     with claimed(folder):
-        search_start(workshop, config, streams)
-        renderer = workshop.stage.renderer
-        state = LoopState(make_optimiser(renderer, config.optimiser), streams, Evolution(config.evolution))
-        return _begin(config, folder, workshop, state, listen, should_stop)
+        state, sketch = first_state(workshop, config, streams, listen, should_stop)
+        return _begin(config, folder, workshop, state, listen, should_stop, sketch)
 
 
 def _begin(
@@ -84,10 +83,12 @@ def _begin(
     state: LoopState,
     listen: Listener,
     should_stop: Callable[[], bool],
+    sketch: Sketch | None,
 ) -> RunResult:
     """Make a new run in a folder that is claimed."""
     clear_outputs(folder)
     write_atomically(folder / "config.yaml", config.to_yaml().encode())
+    write_sketch(folder, sketch)
     return _Run(config, folder, workshop, state, listen).go(should_stop)
 
 
@@ -129,6 +130,9 @@ def _resume(folder: Path, open_files: bool, listen: Listener, should_stop: Calla
     workshop = make_workshop(config, facts.formats)
     workshop.stage.objective.views_per_pass = facts.views_per_pass
     state = restore(checkpoint, workshop, config)
+    if lacks_sketch(workshop):
+        state, sketch = sketch_late(workshop, config, state, listen, should_stop)
+        write_sketch(folder, sketch)
     return _Run(config, folder, workshop, state, listen).go(should_stop)
 
 
@@ -166,7 +170,8 @@ def continue_from(
     state = LoopState(optimiser, Streams(config.seed), Evolution(config.evolution), step=step)
     folder = make_folder(out, config.title, config.seed, force)
     with claimed(folder):
-        return _begin(config, folder, workshop, state, listen, should_stop)
+        sketch = sketched(workshop, config, listen, should_stop)
+        return _begin(config, folder, workshop, state, listen, should_stop, sketch)
 
 
 class _Run:
@@ -208,7 +213,7 @@ class _Run:
                 self.config.steps,
                 self.config.seconds,
                 self._listen,
-                should_stop,
+                (lambda: True) if lacks_sketch(self.workshop) else should_stop,
                 self._after_step,
             )
         except RunError as error:
@@ -300,22 +305,6 @@ def _best_first(state: LoopState) -> list[int]:
     if state.smoothed is None:
         return [0]
     return [int(index) for index in state.smoothed.argsort(stable=True)]
-
-
-def search_start(workshop: Workshop, config: RunConfig, streams: Streams) -> None:
-    """Try many random populations first, all with the same views, if asked to."""
-    if config.evolution.search <= 1 or config.init is not None:
-        return
-    stage = workshop.stage
-    shared = Streams(config.seed)
-
-    def evaluate(renderer: Any) -> torch.Tensor:
-        """Return [P] the losses of the renderer's candidates."""
-        seed = shared["search"].initial_seed()
-        views = [torch.Generator().manual_seed(seed) for _ in range(renderer.population)]
-        return stage.objective(stage.ground.opaque(renderer(stage.canvas)), views).losses
-
-    initial_search(stage.renderer, evaluate, config.evolution.search, streams["init"])
 
 
 def use_threads(threads: int | None) -> None:

@@ -18,9 +18,11 @@ from artgen.engine.optimiser import load_moments, make_optimiser, moments
 from artgen.engine.randomness import Streams
 from artgen.engine.report import versions
 from artgen.engine.setup import Workshop, population_of, settled, start_candidates
+from artgen.engine.sketch import lay_sketch, sketch_of
 from artgen.engine.start import check_finite
 from artgen.engine.state import LoopState
 from artgen.errors import InputError, broken_input
+from artgen.guides.precision import format_name
 from artgen.options import Options
 from artgen.renderers.base import Feedback, Renderer
 from artgen.types import Size
@@ -104,13 +106,9 @@ def capture(config: RunConfig, workshop: Workshop, state: LoopState) -> Checkpoi
         "streams": state.streams.state(),
         "evolution": state.evolution.state(),
         "loop": loop,
+        "sketch": sketch_of(workshop),
     }
     return Checkpoint(facts.model_dump(), groups)
-
-
-def format_name(precision: torch.dtype) -> Literal["float32", "bfloat16"]:
-    """Return the number format's name as checkpoints have it."""
-    return "bfloat16" if precision == torch.bfloat16 else "float32"
 
 
 def restore(checkpoint: Checkpoint, workshop: Workshop, config: RunConfig) -> LoopState:
@@ -128,6 +126,8 @@ def restore(checkpoint: Checkpoint, workshop: Workshop, config: RunConfig) -> Lo
     start_candidates(workshop, config.model_copy(update={"init": None}), torch.Generator().manual_seed(0))
     with broken_input("the checkpoint does not fit its configuration", "start the run again"):
         take_state(workshop.stage.renderer, checkpoint.tensors["renderer"], population_of(config))
+        if workshop.sketched and ("loop" in checkpoint.tensors or "sketch" in checkpoint.tensors):
+            lay_sketch(workshop, checkpoint.tensors["sketch"]["picture"])
         return _loop_state(checkpoint.tensors, facts, workshop, config)
 
 

@@ -53,6 +53,7 @@ class Workshop:
         size: size of the exported picture.
         device: where the work is done.
         inputs: fingerprints of the local files it was made with.
+        sketched: whether a loss wants a sketch, which `artgen.engine.sketch` paints.
     """
 
     stage: Stage
@@ -60,6 +61,7 @@ class Workshop:
     size: Size
     device: torch.device
     inputs: Mapping[str, str]
+    sketched: bool = False
 
 
 def make_workshop(
@@ -83,7 +85,7 @@ def make_workshop(
     pictures = {term.content: read_opaque(term.content).to(device) for term in terms if term.is_image}
     weighted = _weighted_losses(config)
     needs_guides = bool(terms) or _starts_on_saliency(options, config)
-    needs_guides = needs_guides or any(getattr(loss, "needs_guide", False) for loss, _ in weighted.values())
+    needs_guides = needs_guides or _asked(weighted, "needs_guide")
     specs = [parse_guide(text) for text in config.guides]
     specs = specs if needs_guides else []
     judging = list(guides or []) or [load_guide(spec.label, device) for spec in specs]
@@ -120,7 +122,15 @@ def make_workshop(
     )
     every = steps_between_readings(device)
     stage = Stage(renderer, objective, renderer.canvas, ground, config.optimiser, every)
-    return Workshop(stage, loaded, size, device, fingerprints(config.local_files()))
+    sketched = _asked(weighted, "needs_sketch")
+    if sketched and config.transparent:
+        raise UsageError("a sketch has no clear parts; leave out --loss sketch or --transparent")
+    return Workshop(stage, loaded, size, device, fingerprints(config.local_files()), sketched)
+
+
+def _asked(weighted: Mapping[str, tuple[Loss, float]], mark: str) -> bool:
+    """Return whether one of the losses is marked so."""
+    return any(getattr(loss, mark, False) for loss, _ in weighted.values())
 
 
 def population_of(config: RunConfig) -> int:
@@ -212,7 +222,8 @@ def _variation(loaded: Sequence[Guide], terms: Sequence[Term]) -> Variation:
 def _default_losses(config: RunConfig) -> dict[str, float]:
     """Return the renderer's own choice for pictures from words.
 
-    A calm border is only wanted where the ground is free and the subject in the middle.
+    A calm border is only wanted where the ground is free and the subject in the middle, and a sketch where
+    nothing else says what the picture starts from or becomes.
     """
     terms = config.terms()
     if not terms:
@@ -221,6 +232,11 @@ def _default_losses(config: RunConfig) -> dict[str, float]:
     placed = any(term.region != WHOLE for term in terms)
     if placed or config.transparent or config.wrap or config.mask or config.init or config.target:
         weights.pop("border", None)
+    own_ground = config.transparent or config.background != RunConfig.model_fields["background"].default
+    if (
+        own_ground or config.mask or config.init or config.target or config.edited
+    ):  # a sketch covers the ground
+        weights.pop("sketch", None)
     return weights
 
 

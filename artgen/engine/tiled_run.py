@@ -13,6 +13,7 @@ import torch
 from artgen import prompts as grammar
 from artgen.composition import Tiling
 from artgen.config import EditOptions, RunConfig
+from artgen.engine.beginning import first_state
 from artgen.engine.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from artgen.engine.claim import claimed
 from artgen.engine.events import Finished, Listener, Started, Stepped
@@ -25,8 +26,8 @@ from artgen.engine.metrics import Metrics
 from artgen.engine.optimiser import make_optimiser
 from artgen.engine.randomness import Streams
 from artgen.engine.report import Outcome, RunResult, write_report
-from artgen.engine.run import finish_film, search_start, use_threads
-from artgen.engine.saving import Facts, capture, format_name, restore, take_state
+from artgen.engine.run import finish_film, use_threads
+from artgen.engine.saving import Facts, capture, restore, take_state
 from artgen.engine.setup import (
     Workshop,
     build_renderer,
@@ -35,6 +36,7 @@ from artgen.engine.setup import (
     population_of,
     start_candidates,
 )
+from artgen.engine.sketch import lacks_sketch
 from artgen.engine.state import LoopState
 from artgen.engine.tiles import (
     PlacedTile,
@@ -48,6 +50,7 @@ from artgen.engine.tiles import (
 from artgen.errors import RunError
 from artgen.export.pictures import finished_picture, write_pictures
 from artgen.export.timelapse import Timelapse
+from artgen.guides.precision import format_name
 from artgen.images import read_opaque
 from artgen.renderers.collage import Collage
 from artgen.types import Image, Size
@@ -147,14 +150,18 @@ class _TiledRun:
         """Optimise the tiles one after the other, and write everything."""
         self._folder = folder
         first = self._load_finished()
-        state, begun = self._open(first), True
+        state, begun = self._open(first, should_stop), True
         self._metrics = Metrics(folder / "metrics.jsonl", self.steps, self._steps_done(first, state))
         self._timelapse = Timelapse(folder, self.config.timelapse, self._steps_done(first, state))
         self._listener(Started(folder, self.config.seed, self._steps_done(first, state), self.steps))
         elapsed, failure = 0.0, None
         reason: Outcome = "done"
         for index in range(first, self.tiling.count):
-            state = state if begun else self._open(index)
+            try:
+                state = state if begun else self._open(index, should_stop)
+            except RunError as error:  # in its sketch: those before it are kept
+                failure, reason, index = error, "failed", index - 1
+                break
             begun = False
             try:
                 reason = self._optimise(index, state, should_stop)
@@ -198,7 +205,7 @@ class _TiledRun:
         self._done.append(PlacedTile(single, self.tiling.window(index, self._tile)))
         self._losses.append(float("nan") if smoothed is None else float(smoothed[best]))
 
-    def _open(self, index: int) -> LoopState:
+    def _open(self, index: int, should_stop: Callable[[], bool]) -> LoopState:
         """Prepare a tile upon those that are done: as its checkpoint has it, or from its start."""
         workshop = self._workshop(index) if index else self._tools
         below = None
@@ -216,12 +223,12 @@ class _TiledRun:
         if path.is_file():
             checkpoint = load_checkpoint(path)
             stage.objective.views_per_pass = Facts.of(checkpoint).views_per_pass
-            return restore(checkpoint, self._tools, config)
+            state = restore(checkpoint, self._tools, config)
+            if not lacks_sketch(self._tools):
+                return state
         streams = Streams(config.seed)
         start_candidates(self._tools, config, streams["init"])
-        search_start(self._tools, config, streams)
-        optimiser = make_optimiser(stage.renderer, config.optimiser)
-        return LoopState(optimiser, streams, Evolution(config.evolution))
+        return first_state(self._tools, config, streams, self._listener, should_stop)[0]
 
     def _optimise(self, index: int, state: LoopState, should_stop: Callable[[], bool]) -> Outcome:
         """Run the loop of one tile, with events that count all tiles' steps."""
@@ -253,9 +260,8 @@ class _TiledRun:
 
         if not offset + state.step:
             self._timelapse.note(0, 0.0, 0.0, lambda side: self._frame(index, state, side))
-        return optimise(
-            self._tools.stage, state, config.steps, config.seconds, listen, should_stop, after_step
-        )
+        asked = (lambda: True) if lacks_sketch(self._tools) else should_stop
+        return optimise(self._tools.stage, state, config.steps, config.seconds, listen, asked, after_step)
 
     def _save(self, index: int, state: LoopState) -> None:
         self._metrics.flush()

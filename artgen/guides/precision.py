@@ -8,6 +8,7 @@ import platform
 import statistics
 import time
 from pathlib import Path
+from typing import Literal
 
 import torch
 from filelock import FileLock
@@ -23,6 +24,11 @@ LEAST_AGREEMENT = 0.99
 LEAST_GAIN = 0.9
 """A format must take less than this part of float32's time to be worth changing."""
 _REPETITIONS = 3
+
+
+def format_name(precision: torch.dtype) -> Literal["float32", "bfloat16"]:
+    """Return the number format's name as checkpoints have it."""
+    return "bfloat16" if precision == torch.bfloat16 else "float32"
 
 
 def choose_precision(guide: Guide, views: int, device: torch.device, wanted: str = "auto") -> torch.dtype:

@@ -23,7 +23,7 @@ class LossContext:
     Args:
         renderer: the renderer whose picture it is.
         guides: the guides that vote, in order.
-        pictures: reference pictures by role ("target", "style"), each [1, 3, h, w] in [0, 1].
+        pictures: reference pictures by role ("target", "style", "sketch"), each [1, 3, h, w] in [0, 1].
         palette: [N, 3] colours that were asked for, or None.
         background: what is behind the picture, [3, 1, 1] or of the canvas's size; white if None.
         cache: what losses keep between steps, such as the features of a reference picture.
@@ -44,7 +44,7 @@ class Loss(Protocol):
     Unweighted, one figure per candidate, independent of the other candidates, and
     nearly independent of the picture's size. Weights are applied by the objective. A loss
     that looks at the guides says so with the attribute `needs_guide = True`, so that a run
-    without prompts does not load them in vain.
+    without prompts does not load them in vain; one that needs a sketch says `needs_sketch = True`.
     """
 
     def __call__(self, image: Image, context: LossContext) -> PerCandidate:
@@ -55,6 +55,12 @@ class Loss(Protocol):
 def looks_at_guides(loss: Loss) -> Loss:
     """Mark a loss as one that looks at the guides, so that a run loads them."""
     vars(loss)["needs_guide"] = True
+    return loss
+
+
+def follows_a_sketch(loss: Loss) -> Loss:
+    """Mark a loss as one that looks at a sketch, so that a run paints one first."""
+    vars(loss)["needs_sketch"] = True
     return loss
 
 

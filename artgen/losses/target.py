@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from torch.nn import functional
-
 from artgen.errors import UsageError
+from artgen.losses._pixels import mean_square
 from artgen.losses.base import LossContext, losses
 from artgen.types import Image, PerCandidate
 
@@ -18,7 +17,4 @@ def target(image: Image, context: LossContext) -> PerCandidate:
     """
     if "target" not in context.pictures:
         raise UsageError("the loss 'target' needs a picture; give --target FILE")
-    wanted = context.pictures["target"].to(image)
-    if wanted.shape[-2:] != image.shape[-2:]:
-        wanted = functional.interpolate(wanted, image.shape[-2:], mode="bilinear", antialias=True).clamp(0, 1)
-    return (image - wanted).square().mean(dim=(1, 2, 3))
+    return mean_square(image, context.pictures["target"])

@@ -57,7 +57,7 @@ class Collage(Renderer):
     """
 
     Options: ClassVar[type[RendererOptions]] = CollageOptions
-    default_losses = MappingProxyType({"border": 0.5, "smoothness": 0.005})
+    default_losses = MappingProxyType({"border": 0.5, "smoothness": 0.005, "sketch": 4.0})
     default_population = 2
 
     canvas: Size

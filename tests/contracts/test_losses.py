@@ -17,7 +17,7 @@ every_loss = pytest.mark.parametrize("name", losses.names())
 
 @pytest.fixture(scope="module")
 def context(tiny_guide: str) -> LossContext:
-    pictures = {role: smooth(seed=9)[:1] for role in ("target", "style")}
+    pictures = {role: smooth(seed=9)[:1] for role in ("target", "style", "sketch")}
     palette = torch.tensor([[0.1, 0.2, 0.3], [0.9, 0.8, 0.2], [0.5, 0.1, 0.6]])
     return LossContext(make("pixel"), [load_guide(tiny_guide)], pictures, palette)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from artgen.config import RunConfig
+from artgen.engine.events import Event, Stepped
 from artgen.engine.run import paint, resume
 from artgen.renderers import renderers
 
@@ -44,6 +45,11 @@ def configuration(tiny_guide: str, renderer: str = "pixel", **changes: object) -
     return RunConfig.make(values | changes)
 
 
+def steps(events: list[Event]) -> int:
+    """Return how many steps were reported; those of a sketch are not."""
+    return sum(isinstance(event, Stepped) for event in events)
+
+
 @pytest.mark.parametrize("renderer", renderers.names())
 def test_same_seed_same_bits(renderer: str, tiny_guide: str, tmp_path: Path):
     config = configuration(tiny_guide, renderer)
@@ -59,8 +65,8 @@ def test_same_seed_same_bits(renderer: str, tiny_guide: str, tmp_path: Path):
 def test_stopped_and_resumed_gives_the_same_bits(renderer: str, tiny_guide: str, tmp_path: Path):
     config = configuration(tiny_guide, renderer)
     paint(config, tmp_path / "whole")
-    calls = iter(range(100))
-    stopped = paint(config, tmp_path / "parts", should_stop=lambda: next(calls) == 5)
+    events: list[Event] = []
+    stopped = paint(config, tmp_path / "parts", listen=events.append, should_stop=lambda: steps(events) == 5)
     assert (stopped.reason, stopped.step) == ("stopped", 5)
     finished = resume(tmp_path / "parts")
     assert (finished.reason, finished.step) == ("done", 12)
