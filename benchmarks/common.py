@@ -17,13 +17,13 @@ from typing import Any
 import torch
 
 from artgen.config import RunConfig
-from artgen.engine.evolution import Evolution
+from artgen.engine.beginning import first_state
+from artgen.engine.events import ignore
 from artgen.engine.folder import write_atomically
-from artgen.engine.loop import LoopState
-from artgen.engine.optimiser import make_optimiser
 from artgen.engine.randomness import Streams
 from artgen.engine.report import versions
 from artgen.engine.setup import Workshop, make_workshop, start_candidates
+from artgen.engine.state import LoopState
 from artgen.guides.base import Guide
 
 RESULTS = Path(".benchmarks")
@@ -197,5 +197,5 @@ def prepare(
     workshop = make_workshop(config, formats, guides)
     streams = Streams(config.seed)
     start_candidates(workshop, config, streams["init"])
-    optimiser = make_optimiser(workshop.stage.renderer, config.optimiser)
-    return workshop, LoopState(optimiser, streams, Evolution(config.evolution))
+    state, _ = first_state(workshop, config, streams, ignore, lambda: False)
+    return workshop, state

@@ -2,8 +2,8 @@
 
     python -m training.export --work DIR --to artgen/guides/doodle
 
-The directory holds `open_clip_config.json`, `open_clip_model.safetensors` (fp16, the words in 8 bits),
-`names.json` and `painting.json`.
+The directory holds `open_clip_config.json`, `open_clip_model.safetensors` (words, convolutions and
+the matrices of the text tower in 8 bits, the rest fp16), `names.json` and `painting.json`.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ def written(
 ) -> Path:
     """Write the directory `name` from a guide's weights; the old one goes.
 
-    Tensors of more than eight bits become fp16.
+    Convolutions and the text tower's matrices become 8 bits wide, what else is wider than that fp16.
     """
     target = work.root / name
     partial = work.folder("doodle-partial")
-    small = {key: value.half() if value.element_size() > 1 else value for key, value in state.items()}
+    small = {key: stored(key, value) for key, value in state.items()}
     common.save_tensors(
         {key: value.detach().clone() for key, value in small.items()}, partial / WEIGHTS, steps
     )
@@ -50,6 +50,15 @@ def written(
         target.replace(old)
     partial.replace(target)
     return target
+
+
+def stored(key: str, value: Tensor) -> Tensor:
+    """Return a weight as it is stored; its relative error is 2.7% in 8 bits (e4m3), 0.02% in fp16."""
+    convolution = value.ndim == 4 and ".conv" in key
+    matrix = value.ndim == 2 and key.startswith("transformer.")
+    if value.element_size() == 1:
+        return value
+    return value.to(torch.float8_e4m3fn) if convolution or matrix else value.half()
 
 
 def spoken_names(vocabulary) -> list[str]:

@@ -1,6 +1,6 @@
 """Give the guide its words: a text tower that tells what a caption means and how it looks, and the axes of looks.
 
-    python -m training.look --work DIR --steps 4000
+    python -m training.look --work DIR --steps 4000 [--from artgen/guides/doodle]
 
 The last step of the recipe. It finds the principal axes of drawings that stand where a person would put them
 (`training.easel`). The text tower then learns three things side by side: the coordinates of such drawings on the
@@ -23,14 +23,14 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from artgen.guides.towers import GLANCE, MEANING
+from artgen.guides.towers import GLANCE, MEANING, ROUGH, SCENE
 from training import captions, codes, common, easel, export, halves, model, names, scenes
 
-AXES, KEPT = 159, 136
-"""How many are learned, and how many of these, the first, are stored: the guide is to stay below 25 MB."""
+AXES = 136
+"""Of the look; one more would be one less for the meaning that the text tower has room for."""
 WHITEN = 0.25
 """Coordinates are divided by their variance to this power, so that details count beside light and colour."""
-SHARE = 0.3
+SHARE = 0.1
 """The look's part of the cosine when the guide judges."""
 VIEWS = {"smallest": 0.95, "perspective": 0.03, "flip": 0.0, "noise": 0.02}
 """How the painter's views may vary: a look has its place, and its left and right."""
@@ -44,7 +44,9 @@ LOOK = 3.5
 PAINTABLE = 0.65
 """Cosine of the sentence encoder from which on a word calls up the look of the name it is nearest to."""
 STORED = torch.float8_e4m3fn
-"""Format of the table of words, two fifths of the guide."""
+"""Format of the table of words, half of the guide, which is rounded to it before training."""
+PAIRS = (("single", 0.4), ("pair", 0.5), ("count", 0.1))
+"""Parts of the captions elsewhere: what has which colour is harder to learn than what is there."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Plan:
 
     steps: int = 4000
     batch: int = 320
-    others: int = 96
+    others: int = 112
     near: int = 64
     learning_rate: float = 2e-3
     drawings: int = 16384
@@ -69,7 +71,7 @@ class Easel:
     def __init__(self, work: common.Work):
         rows = json.loads(work.catalogue.read_text())
         self.planner = easel.Planner(easel.Words(rows))
-        self.elsewhere = captions.Planner(captions.Vocabulary(rows))
+        self.elsewhere = captions.Planner(captions.Vocabulary(rows), PAIRS)
         self.codes = codes.Codes.load(work)
         self.atlas = scenes.Atlas(load_file(work.icons)["icons"])
         self.near = json.loads((work.folder("data") / "near.json").read_text())
@@ -215,6 +217,22 @@ class Learner:
             torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98)),
         )
 
+    @torch.no_grad()
+    def start_from(self, guide: Path) -> None:
+        """Take over an exported guide's text tower; a narrower one becomes the first numbers of ours."""
+        given = {key: value.float() for key, value in load_file(guide / export.WEIGHTS).items()}
+        words, table = self.clip.token_embedding, given["token_embedding.weight"]
+        kept = words.table[:, : table.shape[1]]
+        words.shift[words.slots, : table.shape[1]] = (table - kept) * (words.slots > 0)[:, None]
+        given["text_projection"] = untold(given["text_projection"], given["visual.trunk.bind.names.bias"])
+        for key, weight in self.weights.items():
+            if key in given:
+                blocks = 3 if "in_proj" in key else 1  # queries, keys and values
+                told = zip(given[key].chunk(blocks), weight.chunk(blocks), strict=True)
+                weight.copy_(torch.cat([model.grown(old, new) for old, new in told]))
+        lost = self.clip.text_projection[given["text_projection"].shape[0] :]
+        lost.zero_()  # new numbers say nothing yet
+
     @property
     def checkpoint(self) -> Path:
         """Where the learning is kept."""
@@ -275,11 +293,10 @@ class Learner:
         state = {key: value for key, value in state.items() if not key.startswith(("attn_mask", "token_"))}
         state |= {f"visual.trunk.{key}": value for key, value in load_file(image).items()}
         for key in ("weight", "bias"):
-            state[f"visual.trunk.look.axes.{key}"] = state[f"visual.trunk.look.axes.{key}"][:KEPT]
             state[f"visual.trunk.bind.names.{key}"] = model.BINDING * state[f"visual.trunk.bind.names.{key}"]
         axes = len(state["visual.trunk.look.axes.bias"])
         state["visual.trunk.share"] = torch.tensor(SHARE)
-        told = state["text_projection"][:, : MEANING + axes]
+        told = state["text_projection"]
         told[:, :MEANING] *= (1 - SHARE) ** 0.5
         told[:, MEANING:] *= SHARE**0.5
         state |= {
@@ -291,8 +308,21 @@ class Learner:
         export.written(self.work, state, vocabulary, steps, config=config, painting=manual)
 
 
-def run(work: common.Work, plan: Plan, until: int, axes: int = AXES) -> Learner:
-    """Find the axes and learn, from the last checkpoint if there is one, to step `until`."""
+def untold(projection: Tensor, rough: Tensor) -> Tensor:
+    """Return a guide's projection [width, D] as it was trained, with room for our number of rough names.
+
+    Args:
+        projection: as exported, weighted by the parts of the cosine.
+        rough: [R], a bias of the image tower's rough names, of which there may be fewer.
+    """
+    bound = codes.KEYS * len(rough)
+    scene, keys, look = projection.split([SCENE, bound, projection.shape[1] - SCENE - bound], 1)
+    padded = F.pad(keys.unflatten(1, (codes.KEYS, -1)), (0, ROUGH - len(rough))).flatten(1)
+    return torch.cat([torch.cat([scene, padded], 1) / (1 - SHARE) ** 0.5, look / SHARE**0.5], 1)
+
+
+def run(work: common.Work, plan: Plan, until: int, axes: int = AXES, start: Path | None = None) -> Learner:
+    """Find the axes and learn, from the last checkpoint (else the guide in `start`, else anew), to step `until`."""
     source = Easel(work)
     found = work.folder("look") / "axes.safetensors"
     if not found.exists():
@@ -301,6 +331,8 @@ def run(work: common.Work, plan: Plan, until: int, axes: int = AXES) -> Learner:
     learner = Learner(work, plan, axes, source.words())
     look = learner.clip.visual.trunk.look.axes
     look.load_state_dict(load_file(found))
+    if start is not None:
+        learner.start_from(start)
     learner.load()
     began, first = time.monotonic(), learner.step
     drawn = halves.POOL.submit(source.lesson, learner.step, plan)
@@ -326,12 +358,13 @@ def main() -> None:
     arguments = common.parser(__doc__)
     arguments.add_argument("--steps", type=int, default=Plan.steps, help="the schedule's length")
     arguments.add_argument("--until", type=int, help="stop here (default: the schedule's end)")
+    arguments.add_argument("--from", dest="start", type=Path, help="a guide's directory to start from")
     options = arguments.parse_args()
     torch.set_num_threads(1)  # scenes are drawn beside, on a thread of their own
     plan, axes = Plan(options.steps), AXES
     if options.smoke:
         plan, axes = Plan(options.steps, batch=16, others=8, near=4, drawings=512), 12
-    run(common.Work(options.work), plan, options.until or plan.steps, axes)
+    run(common.Work(options.work), plan, options.until or plan.steps, axes, options.start)
 
 
 if __name__ == "__main__":

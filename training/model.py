@@ -23,7 +23,7 @@ CONFIG: dict[str, Any] = {
             "timm_proj": "",
             "image_size": 64,
         },
-        "text_cfg": {"context_length": CONTEXT, "vocab_size": 49408, "width": 224, "heads": 7, "layers": 3},
+        "text_cfg": {"context_length": CONTEXT, "vocab_size": 49408, "width": 288, "heads": 9, "layers": 3},
     },
     "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic"},
 }
@@ -38,6 +38,18 @@ def image_tower(state: dict[str, Tensor]) -> dict[str, Tensor]:
     kept = {key.removeprefix(start): value.float() for key, value in state.items() if key.startswith(start)}
     trained = {key: value for key, value in kept.items() if key.startswith(("body.", "pool.", "bind."))}
     return {key: value / BINDING if "bind.names" in key else value for key, value in trained.items()}
+
+
+def grown(old: Tensor, new: Tensor) -> Tensor:
+    """Return `new` with `old`, which is as large or smaller, in its first corner.
+
+    What follows along the second dimension is 0 there, so that new inputs say nothing yet to old outputs.
+    """
+    out = new.clone()
+    if old.ndim > 1:
+        out[: old.shape[0], old.shape[1] :] = 0
+    out[tuple(slice(length) for length in old.shape)] = old
+    return out
 
 
 def looking(axes: int) -> dict[str, Any]:

@@ -91,11 +91,12 @@ class Tower(nn.Module):
         return torch.cat([told.float(), F.normalize(guessed.float(), dim=1)], 1)
 
     def start_from(self, guide: Path) -> None:
-        """Take over what fits of an exported guide's image tower."""
+        """Take over an exported guide's image tower; one with fewer rough names becomes the first of ours."""
         ours = self.state_dict()
         given = model.image_tower(load_file(guide / export.WEIGHTS))
-        fitting = {key: value for key, value in given.items() if value.shape == ours[key].shape}
-        self.load_state_dict(fitting, strict=False)
+        self.load_state_dict(
+            {key: model.grown(value, ours[key]) for key, value in given.items()}, strict=False
+        )
 
 
 class Student:

@@ -5,7 +5,7 @@
 Two frozen networks (EfficientNet-Lite0 and -Lite1, as packaged on PyPI) look once at every drawing, large and on
 white. A linear layer brings their features to 128 numbers in which every name is a direction, fitted to the sets in
 training. Writes `teacher/features.safetensors` (`features` [drawings, 2560]) and `teacher/names.safetensors`:
-`shown` [drawings, 128], `prototypes` [names, 128] and the same `rough` [names, 10], unit length, `looks`
+`shown` [drawings, 128], `prototypes` [names, 128] and the same `rough` [names, 14], unit length, `looks`
 [drawings, 256], the features' main components, and the linear layer itself.
 """
 

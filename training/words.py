@@ -23,7 +23,8 @@ from torch import Tensor
 from training import captions, common
 from training.model import CONFIG
 
-SPREAD = 0.1
+SPREAD = 0.23
+"""Standard deviation of the first principal component among whole words."""
 NEAREST = 5
 """Names kept of those a word is near to."""
 SHARP = 0.04
@@ -61,7 +62,7 @@ def reduced(full: Tensor, whole: Tensor, width: int) -> Tensor:
     covariance = (full[whole] - centre).T @ (full[whole] - centre)
     axes = torch.linalg.eigh(covariance.double()).eigenvectors[:, -width:].flip(1).float()
     scores = (full - centre) @ axes
-    return scores / scores[whole].std() * SPREAD
+    return scores / scores[whole, 0].std() * SPREAD
 
 
 def withheld() -> set[str]:

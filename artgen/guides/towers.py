@@ -22,7 +22,7 @@ DEPTHS = (2, 2, 2)
 STRIDES = (1, 2, 2)
 SCENE = 155
 """Length of the part of the embedding that says what is shown, in which colours, how many, and on which ground."""
-SHADES, ROUGH = 4, 10
+SHADES, ROUGH = 4, 14
 """Numbers of a colour and of a rough name: just enough to tell the things of a picture apart."""
 BOUND = (SHADES + 2) * ROUGH
 """Length of the part that says what has which colour, and what is further right or below."""
@@ -115,7 +115,7 @@ class Binding(nn.Module):
     The keys of a place are its colour, and its coordinates as far as there is a thing. A sum of outer
     products keeps together what belongs together ("tensor product variable binding", Smolensky 1990); a network
     of ReLUs learns such products badly, so they are built in.
-    Shapes: [N, channels, H, W] -> [N, 6 * 10], key by key.
+    Shapes: [N, channels, H, W] -> [N, 6 * 14], key by key.
     """
 
     def __init__(self, channels: int):
@@ -124,7 +124,7 @@ class Binding(nn.Module):
         self.keys = nn.Conv2d(channels, SHADES + 1, 1)
 
     def forward(self, places: Tensor) -> Tensor:
-        """Map features of places to bound names, [N, 60]."""
+        """Map features of places to bound names, [N, 84]."""
         height, width = places.shape[-2:]
         colour, presence = self.keys(places).split([SHADES, 1], 1)
         thing = torch.relu(presence)
@@ -153,7 +153,7 @@ class Look(nn.Module):
 class DoodleTower(nn.Module):
     """Meaning and look side by side; each is of unit length, weighted so that their cosines average.
 
-    Shapes: [N, 3, 64, 64] in -1..1 -> [N, num_classes], of which the first 215 are the meaning.
+    Shapes: [N, 3, 64, 64] in -1..1 -> [N, num_classes], of which the first 239 are the meaning.
 
     Attributes:
         share: the look's part of the cosine, in [0, 1].
