@@ -224,14 +224,14 @@ class Learner:
         words, table = self.clip.token_embedding, given["token_embedding.weight"]
         kept = words.table[:, : table.shape[1]]
         words.shift[words.slots, : table.shape[1]] = (table - kept) * (words.slots > 0)[:, None]
-        given["text_projection"] = untold(given["text_projection"], given["visual.trunk.bind.names.bias"])
+        rough, share = len(given["visual.trunk.bind.names.bias"]), given["visual.trunk.share"]
+        given["text_projection"] = untold(given["text_projection"], rough, share)
         for key, weight in self.weights.items():
             if key in given:
                 blocks = 3 if "in_proj" in key else 1  # queries, keys and values
                 told = zip(given[key].chunk(blocks), weight.chunk(blocks), strict=True)
                 weight.copy_(torch.cat([model.grown(old, new) for old, new in told]))
-        lost = self.clip.text_projection[given["text_projection"].shape[0] :]
-        lost.zero_()  # new numbers say nothing yet
+        self.clip.text_projection[len(given["text_projection"]) :] = 0  # new numbers say nothing yet
 
     @property
     def checkpoint(self) -> Path:
@@ -308,17 +308,18 @@ class Learner:
         export.written(self.work, state, vocabulary, steps, config=config, painting=manual)
 
 
-def untold(projection: Tensor, rough: Tensor) -> Tensor:
+def untold(projection: Tensor, rough: int, share: Tensor) -> Tensor:
     """Return a guide's projection [width, D] as it was trained, with room for our number of rough names.
 
     Args:
         projection: as exported, weighted by the parts of the cosine.
-        rough: [R], a bias of the image tower's rough names, of which there may be fewer.
+        rough: its number of rough names; there may be fewer than ours.
+        share: [], the look's part of its cosine.
     """
-    bound = codes.KEYS * len(rough)
+    bound = codes.KEYS * rough
     scene, keys, look = projection.split([SCENE, bound, projection.shape[1] - SCENE - bound], 1)
-    padded = F.pad(keys.unflatten(1, (codes.KEYS, -1)), (0, ROUGH - len(rough))).flatten(1)
-    return torch.cat([torch.cat([scene, padded], 1) / (1 - SHARE) ** 0.5, look / SHARE**0.5], 1)
+    padded = F.pad(keys.unflatten(1, (codes.KEYS, -1)), (0, ROUGH - rough)).flatten(1)
+    return torch.cat([torch.cat([scene, padded], 1) / (1 - share) ** 0.5, look / share**0.5], 1)
 
 
 def run(work: common.Work, plan: Plan, until: int, axes: int = AXES, start: Path | None = None) -> Learner:

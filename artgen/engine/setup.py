@@ -223,7 +223,7 @@ def _default_losses(config: RunConfig) -> dict[str, float]:
     """Return the renderer's own choice for pictures from words.
 
     A calm border is only wanted where the ground is free and the subject in the middle, and a sketch where
-    nothing else says what the picture starts from or becomes.
+    nothing else says what the picture starts from or becomes, and no ground is to be seen that it would cover.
     """
     terms = config.terms()
     if not terms:
@@ -232,10 +232,8 @@ def _default_losses(config: RunConfig) -> dict[str, float]:
     placed = any(term.region != WHOLE for term in terms)
     if placed or config.transparent or config.wrap or config.mask or config.init or config.target:
         weights.pop("border", None)
-    own_ground = config.transparent or config.background != RunConfig.model_fields["background"].default
-    if (
-        own_ground or config.mask or config.init or config.target or config.edited
-    ):  # a sketch covers the ground
+    covered = config.transparent or config.background != RunConfig.model_fields["background"].default
+    if covered or config.mask or config.init or config.target or config.edited:
         weights.pop("sketch", None)
     return weights
 

@@ -76,7 +76,7 @@ def sketched(
     workshop: Workshop,
     config: RunConfig,
     listen: Listener,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: Callable[[], bool],
 ) -> Sketch | None:
     """Paint the sketch for a run and put it among the pictures its losses look at.
 

@@ -99,13 +99,13 @@ def test_a_narrow_guide_becomes_the_first_numbers_of_a_wide_one() -> None:
 
     fewer = codes.ROUGH - 2
     told = torch.rand(7, look.SCENE + codes.KEYS * fewer + 9)
-    full = look.untold(told, torch.zeros(fewer))
+    full = look.untold(told, fewer, torch.tensor(0.3))
     assert full.shape == (7, codes.WIDTH + 9)
     bound = full[:, look.SCENE : codes.WIDTH].unflatten(1, (codes.KEYS, codes.ROUGH))
     assert not bound[..., fewer:].any()
     kept = told[:, look.SCENE : look.SCENE + codes.KEYS * fewer].unflatten(1, (codes.KEYS, fewer))
-    torch.testing.assert_close(bound[..., :fewer], kept / (1 - look.SHARE) ** 0.5)
-    torch.testing.assert_close(full[:, -9:], told[:, -9:] / look.SHARE**0.5)
+    torch.testing.assert_close(bound[..., :fewer], kept / 0.7**0.5)
+    torch.testing.assert_close(full[:, -9:], told[:, -9:] / 0.3**0.5)
 
 
 def test_what_is_large_is_stored_in_eight_bits(trained: Path) -> None:
