@@ -24,7 +24,7 @@ from artgen.engine.optimiser import make_optimiser
 from artgen.engine.randomness import Streams
 from artgen.engine.setup import Workshop, make_workshop, start_candidates
 from artgen.engine.state import LoopState
-from artgen.errors import InputError
+from artgen.errors import InputError, RunError
 from artgen.guides.precision import format_name
 from artgen.types import Image
 
@@ -100,9 +100,13 @@ def sketched(
     streams = Streams(own.seed)
     start_candidates(tools, own, streams["init"])
     state = LoopState(make_optimiser(stage.renderer, own.optimiser), streams, Evolution(own.evolution))
-    reason = optimise(stage, state, own.steps, own.seconds, ignore, should_stop, lambda: None)
-    if reason == "stopped":
-        return None
+    try:
+        reason = optimise(stage, state, own.steps, own.seconds, ignore, should_stop, lambda: None)
+    except RunError as error:  # the candidates are whole; if it happens again, the run itself will fail
+        listen(Notice(f"the sketch ended early: {error}"))
+    else:
+        if reason == "stopped":
+            return None
     with torch.no_grad():
         picture = stage.ground.opaque(stage.renderer(stage.canvas)).clamp(0, 1)
     pixels = (picture * 255).round().to(torch.uint8)

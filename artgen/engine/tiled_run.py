@@ -157,11 +157,7 @@ class _TiledRun:
         elapsed, failure = 0.0, None
         reason: Outcome = "done"
         for index in range(first, self.tiling.count):
-            try:
-                state = state if begun else self._open(index, should_stop)
-            except RunError as error:  # in its sketch: those before it are kept
-                failure, reason, index = error, "failed", index - 1
-                break
+            state = state if begun else self._open(index, should_stop)
             begun = False
             try:
                 reason = self._optimise(index, state, should_stop)

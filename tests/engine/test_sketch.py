@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from artgen.config import RunConfig
+from artgen.engine import loop
 from artgen.engine.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint, save_checkpoint
 from artgen.engine.events import Event, Notice
 from artgen.engine.run import paint, resume
-from artgen.errors import InputError, UsageError
+from artgen.errors import InputError, RunError, UsageError
 from artgen.export.metadata import read_configuration
 from artgen.images import read_opaque
 from artgen.losses import LossContext, losses
@@ -118,6 +119,26 @@ def test_a_run_stopped_at_its_sketch_ends_with_the_same_bits(
     assert resume(tmp_path / "parts").reason == "done"
     for name in ("image.png", "sketch.png", "metrics.jsonl")[:: 2 if tiles else 1]:
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_sketch_that_fails_does_not_spoil_the_picture(
+    tiny_guide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    step, calls = loop._step, iter(range(100))
+
+    def failing(*arguments: object) -> object:
+        if next(calls) == 3:
+            raise RunError("the loss is not finite")
+        return step(*arguments)
+
+    monkeypatch.setattr(loop, "_step", failing)
+    events: list[Event] = []
+    result = paint(configuration(tiny_guide), tmp_path / "run", listen=events.append)
+    assert (result.reason, result.step) == ("done", 6)
+    assert "the sketch ended early: the loss is not finite" in [
+        each.message for each in events if isinstance(each, Notice)
+    ]
+    assert (tmp_path / "run/sketch.png").exists()
 
 
 def test_an_edit_needs_no_sketch(tiny_guide: str, tmp_path: Path):

@@ -51,7 +51,7 @@ def configuration(tiny_guide: str, renderer: str = "pixel", **changes: Any) -> R
         "canvas": "24x18",
         "size": "24x18",
         "cutouts": {"count": 2},
-        "losses": {"smoothness": 0.1},
+        "losses": {"smoothness": 0.1, "sketch": 0},
         "evolution": {"every": 5},
         "precision": "float32",
         "timelapse": {"kind": "none"},
