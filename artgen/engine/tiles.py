@@ -74,6 +74,7 @@ def tile_config(config: RunConfig, tiling: Tiling, index: int) -> RunConfig:
         "seconds": None if config.seconds is None else config.seconds / tiling.count,
         "size": None,
         "background": "white",
+        "losses": {"sketch": 0.0, **config.losses},  # it would cover what the neighbours left
         **_UNTILED,
     }
     return config.model_copy(update=values)

@@ -80,8 +80,8 @@ def test_a_picture_to_start_from_and_a_sketch_go_together(tiny_guide: str, photo
     assert (tmp_path / "run/sketch.png").exists()
 
 
-def test_tiles_have_sketches_and_are_resumed_to_the_same_bits(tiny_guide: str, tmp_path: Path):
-    config = configuration(tiny_guide, tiles="2x1", size=None, steps=3)
+def test_tiles_may_have_sketches_and_are_resumed_to_the_same_bits(tiny_guide: str, tmp_path: Path):
+    config = configuration(tiny_guide, tiles="2x1", size=None, steps=3, losses={"sketch": 1.0})
     paint(config, tmp_path / "whole")
     calls = iter(range(100))
     paint(config, tmp_path / "parts", should_stop=lambda: next(calls) == 5)  # the sketch asks three times
@@ -89,6 +89,8 @@ def test_tiles_have_sketches_and_are_resumed_to_the_same_bits(tiny_guide: str, t
     pictures = [read_opaque(tmp_path / name / "image.png") for name in ("whole", "parts")]
     assert torch.equal(*pictures)
     assert load_checkpoint(tmp_path / "whole/tiles/tile-001.safetensors").tensors["sketch"]
+    paint(config.model_copy(update={"losses": {}}), tmp_path / "plain")
+    assert "sketch" not in load_checkpoint(tmp_path / "plain/tiles/tile-001.safetensors").tensors
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def test_a_checkpoint_without_a_whole_sketch_is_refused(
 def test_a_run_stopped_at_its_sketch_ends_with_the_same_bits(
     tiles: str | None, tiny_guide: str, tmp_path: Path
 ):
-    config = configuration(tiny_guide, steps=4, tiles=tiles, size=None)
+    config = configuration(tiny_guide, steps=4, tiles=tiles, size=None, losses={"sketch": 4.0})
     paint(config, tmp_path / "whole")
     calls = iter(range(100))
     stopped = paint(config, tmp_path / "parts", should_stop=lambda: next(calls) == 2)

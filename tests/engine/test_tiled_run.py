@@ -131,7 +131,7 @@ def test_what_fails_in_a_tile_keeps_the_others(
 
     monkeypatch.setattr(loop, "_step", failing)
     with pytest.raises(RunError, match="not finite"):
-        paint(configuration(tiny_guide, losses={"sketch": 0}), tmp_path / "run")
+        paint(configuration(tiny_guide), tmp_path / "run")
     report = json.loads((tmp_path / "run" / "run.json").read_text())
     assert (report["reason"], report["step"]) == ("failed", 9)
     assert len(open_run(tmp_path / "run").renderer.patch[0]) == 15
