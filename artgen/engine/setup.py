@@ -122,15 +122,21 @@ def make_workshop(
     )
     every = steps_between_readings(device)
     stage = Stage(renderer, objective, renderer.canvas, ground, config.optimiser, every)
-    sketched = _asked(weighted, "needs_sketch")
-    if sketched and config.transparent:
-        raise UsageError("a sketch has no clear parts; leave out --loss sketch or --transparent")
-    return Workshop(stage, loaded, size, device, fingerprints(config.local_files()), sketched)
+    inputs = fingerprints(config.local_files())
+    return Workshop(stage, loaded, size, device, inputs, _wants_sketch(weighted, config))
 
 
 def _asked(weighted: Mapping[str, tuple[Loss, float]], mark: str) -> bool:
     """Return whether one of the losses is marked so."""
     return any(getattr(loss, mark, False) for loss, _ in weighted.values())
+
+
+def _wants_sketch(weighted: Mapping[str, tuple[Loss, float]], config: RunConfig) -> bool:
+    """Return whether a loss follows a sketch."""
+    wanted = _asked(weighted, "needs_sketch")
+    if wanted and config.transparent:
+        raise UsageError("a sketch has no clear parts; leave out --loss sketch or --transparent")
+    return wanted
 
 
 def population_of(config: RunConfig) -> int:
