@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from artgen.config import RunConfig
-    from artgen.engine.run import paint, resume
     from artgen.errors import ArtgenError
-    from artgen.guides.base import Guide, load_guide
+    from artgen.guides.base import Guide
+    from artgen.guides.loading import load_guide
     from artgen.renderers.base import Renderer
+    from artgen.runs.single import paint, resume
 
 __version__ = "0.1.0"
 __all__ = ["ArtgenError", "Guide", "Renderer", "RunConfig", "load_guide", "paint", "resume"]
@@ -20,9 +21,9 @@ _HOMES = {
     "Guide": "artgen.guides.base",
     "Renderer": "artgen.renderers.base",
     "RunConfig": "artgen.config",
-    "load_guide": "artgen.guides.base",
-    "paint": "artgen.engine.run",
-    "resume": "artgen.engine.run",
+    "load_guide": "artgen.guides.loading",
+    "paint": "artgen.runs.single",
+    "resume": "artgen.runs.single",
 }
 
 

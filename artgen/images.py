@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from torch import Tensor
 
 from artgen.errors import InputError
-from artgen.plain_files import require_plain_file
+from artgen.files import require_plain_file
 
 LARGEST_PIXELS = 64_000_000
 """Most pixels a picture may have; checked before it is decoded."""

@@ -13,8 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from artgen.errors import InputError, UsageError, did_you_mean
+from artgen.files import require_plain_file, shipped_folder
 from artgen.images import parse_colour
-from artgen.plain_files import require_plain_file
 
 MOST_COLOURS = 256
 """Most colours a palette may have."""
@@ -54,7 +54,7 @@ class Palette:
 
 def shipped_names() -> list[str]:
     """Return the names of the palettes that come with artgen."""
-    return sorted(path.stem for path in _shipped_folder().glob("*.gpl"))
+    return sorted(path.stem for path in shipped_folder("palettes").glob("*.gpl"))
 
 
 def load_palette(text: str) -> Palette:
@@ -74,7 +74,7 @@ def load_palette(text: str) -> Palette:
     """
     text = text.strip()
     if text in shipped_names():
-        return read_palette(_shipped_folder() / f"{text}.gpl")
+        return read_palette(shipped_folder("palettes") / f"{text}.gpl")
     if Path(text).suffix.lower() in SUFFIXES:
         return read_palette(Path(text).expanduser())
     if "," in text or text.startswith("#"):
@@ -162,12 +162,6 @@ def cluster_colours(pixels: Float[Tensor, "items 3"], count: int, rounds: int = 
         members = member.sum(dim=0)[:, None]
         colours = torch.where(members > 0, member.T @ pixels / members.clamp(min=1), colours)
     return colours
-
-
-def _shipped_folder() -> Path:
-    from artgen.assets.sets import shipped_folder
-
-    return shipped_folder().parent / "palettes"
 
 
 def _checked(colours: list[Tensor], where: str) -> Colours:

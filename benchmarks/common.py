@@ -17,14 +17,14 @@ from typing import Any
 import torch
 
 from artgen.config import RunConfig
-from artgen.engine.beginning import first_state
 from artgen.engine.events import ignore
-from artgen.engine.folder import write_atomically
 from artgen.engine.randomness import Streams
-from artgen.engine.report import versions
-from artgen.engine.setup import Workshop, make_workshop, start_candidates
 from artgen.engine.state import LoopState
+from artgen.files import write_atomically
 from artgen.guides.base import Guide
+from artgen.runs.report import versions
+from artgen.runs.setup import Workshop, make_workshop, start_candidates
+from artgen.runs.start import first_state
 
 RESULTS = Path(".benchmarks")
 """Where the figures are written if `--out` names no file; not under version control."""

@@ -25,15 +25,17 @@ from typing import Any
 import torch
 
 from artgen.config import RunConfig
+from artgen.config.presets import SHIPPED, apply_preset, merged
 from artgen.engine.events import ignore
-from artgen.engine.folder import slug, write_atomically
 from artgen.engine.loop import optimise
-from artgen.engine.saving import format_name
-from artgen.engine.setup import population_of
 from artgen.export.png import write_png
-from artgen.guides.base import Guide, load_guide
+from artgen.files import write_atomically
+from artgen.guides.base import Guide
+from artgen.guides.loading import load_guide
 from artgen.guides.precision import choose_precision
-from artgen.presets import SHIPPED, apply_preset, merged
+from artgen.runs.folder import slug
+from artgen.runs.setup import population_of
+from artgen.runs.state import format_name
 from artgen.types import Image
 from benchmarks.common import RESULTS, Results, parser, prepare
 

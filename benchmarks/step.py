@@ -24,8 +24,8 @@ import torch
 from artgen.config import RunConfig
 from artgen.engine.events import ignore
 from artgen.engine.loop import _step
-from artgen.engine.setup import population_of
 from artgen.guides import Guide, load_guide
+from artgen.runs.setup import population_of
 from benchmarks.common import Results, alternate, parser, prepare
 
 GOALS: Mapping[str, Mapping[str, str]] = {

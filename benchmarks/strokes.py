@@ -24,9 +24,9 @@ from torch import Tensor
 
 from artgen.config import OptimiserOptions
 from artgen.engine.optimiser import make_optimiser, set_rates
-from artgen.renderers._chords import bernstein
-from artgen.renderers._paint import Paths, paint
 from artgen.renderers.base import renderers
+from artgen.renderers.strokes.chords import bernstein
+from artgen.renderers.strokes.rasterise import Paths, paint
 from artgen.types import Image, Size, Window
 from benchmarks.common import Results, alternate, median_ratio, parser
 from benchmarks.processes import growth, growth_printed_by

@@ -4,7 +4,7 @@
 
 Both are whole processes of `artgen`. A seam is a line where a tile begins or ends within the
 picture. Its figure is how steep the exported picture is across seams, relative to the lines
-beside them (`artgen.engine.tiles.seam_contrast`); 1 is a picture without seams. The same figure
+beside them (`artgen.runs.tiles.seam_contrast`); 1 is a picture without seams. The same figure
 of lines that are no seams, a part of a tile away, tells what a picture has by chance.
 """
 
@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from artgen.composition import Tiling
-from artgen.engine.checkpoint import load_checkpoint
-from artgen.engine.saving import Facts
-from artgen.engine.tiled_run import tile_checkpoint
-from artgen.engine.tiles import seam_contrast
 from artgen.images import read_opaque
+from artgen.runs.checkpoint import load_checkpoint
+from artgen.runs.state import Facts
+from artgen.runs.tiled import tile_checkpoint
+from artgen.runs.tiles import seam_contrast
 from artgen.types import Image, Size
 from benchmarks.common import Results, parser
 from benchmarks.processes import run_artgen

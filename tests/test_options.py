@@ -8,11 +8,11 @@ import pytest
 from pydantic import ValidationError
 
 from artgen.config import RunConfig, options_from
-from artgen.engine.saving import Facts
+from artgen.config.presets import Preset
 from artgen.errors import UsageError
 from artgen.options import Options
-from artgen.presets import Preset
 from artgen.renderers import renderers
+from artgen.runs.state import Facts
 
 SWITCHES_FOR_NUMBERS = [
     {"seed": True},

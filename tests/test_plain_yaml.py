@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artgen.plain_yaml import LONGEST_NUMBER, read_yaml
+from artgen.config.yaml import LONGEST_NUMBER, read_yaml
 
 REFUSED = {
     "alias": ("a: &x [1]\nb: *x", "line 2: aliases"),

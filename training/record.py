@@ -22,9 +22,9 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from artgen import RunConfig, load_guide, paint, resume
-from artgen.engine.report import RunResult
-from artgen.engine.setup import settled
 from artgen.errors import ArtgenError
+from artgen.runs.report import RunResult
+from artgen.runs.setup import settled
 from training import common, prompts, subject
 from training.judge import Judge
 

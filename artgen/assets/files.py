@@ -18,7 +18,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from artgen.errors import InputError
-from artgen.plain_files import require_plain_file
+from artgen.files import require_plain_file
 
 Pixels = UInt8[np.ndarray, "_ _ 4"]
 """Straight (not premultiplied) RGBA of 8 bits."""

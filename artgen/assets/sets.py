@@ -24,9 +24,9 @@ from artgen.assets.files import (
     read_bytes,
 )
 from artgen.assets.object_arrays import read_object_arrays
+from artgen.config.yaml import read_yaml
 from artgen.errors import InputError, UsageError, did_you_mean
-from artgen.plain_files import require_plain_file
-from artgen.plain_yaml import read_yaml
+from artgen.files import require_plain_file, shipped_folder
 
 MANIFEST = "patchset.yaml"
 MAX_MANIFEST = 4 * 2**20
@@ -107,20 +107,9 @@ class PatchSet:
     problems: tuple[str, ...] = ()
 
 
-def shipped_folder() -> Path:
-    """Return the folder of the patch sets that come with artgen."""
-    try:
-        import artgen_assets
-    except ModuleNotFoundError:  # run from a checkout that is not installed
-        import artgen
-
-        return Path(str(artgen.__file__)).parent.parent / "assets" / "patches"
-    return Path(str(artgen_assets.__file__)).parent / "patches"
-
-
 def shipped_names() -> list[str]:
     """Return the names of the patch sets that come with artgen."""
-    return sorted(path.parent.name for path in shipped_folder().glob(f"*/{MANIFEST}"))
+    return sorted(path.parent.name for path in shipped_folder("patches").glob(f"*/{MANIFEST}"))
 
 
 def find(name: str) -> Path:
@@ -131,7 +120,7 @@ def find(name: str) -> Path:
     """
     known = shipped_names()
     if name in known:
-        return shipped_folder() / name
+        return shipped_folder("patches") / name
     path = Path(name).expanduser()
     if name.strip() and path.exists():
         require_plain_file(path)

@@ -15,9 +15,8 @@ from artgen.assets.contact import contact_sheet
 from artgen.assets.files import Pixels, decode_picture, read_bytes
 from artgen.assets.making import Method, cut, rasterise, resized
 from artgen.assets.sets import MANIFEST, Patch, load_set
-from artgen.engine.folder import write_atomically
 from artgen.errors import ArtgenError, InputError, UsageError
-from artgen.export.layers import file_name
+from artgen.files import file_name, write_atomically
 
 LARGEST_SOURCE = 20_000
 """Longest side of a picture to cut from, in pixels."""

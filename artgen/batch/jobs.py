@@ -16,10 +16,10 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from artgen.config import RunConfig
-from artgen.engine.folder import write_atomically
-from artgen.engine.inputs import fingerprints
 from artgen.errors import ArtgenError, InputError, UsageError
+from artgen.files import write_atomically
 from artgen.options import Options
+from artgen.runs.inputs import fingerprints
 
 MOST_JOBS = 10_000
 """Most runs one command starts."""

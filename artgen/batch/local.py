@@ -13,13 +13,14 @@ from typing import Any
 from artgen.batch.jobs import Job, local_files, read_jobs, write_jobs
 from artgen.batch.sheet import write_sheet
 from artgen.config import RunConfig
-from artgen.engine.checkpoint import CHECKPOINT
 from artgen.engine.events import Listener, Notice, ignore
-from artgen.engine.folder import make_folder, slug, write_atomically
-from artgen.engine.inputs import require_known
-from artgen.engine.report import RunResult
-from artgen.engine.run import paint, resume
 from artgen.errors import ArtgenError
+from artgen.files import write_atomically
+from artgen.runs.checkpoint import CHECKPOINT
+from artgen.runs.folder import make_folder, slug
+from artgen.runs.inputs import require_known
+from artgen.runs.report import RunResult
+from artgen.runs.single import paint, resume
 
 logger = logging.getLogger(__name__)
 

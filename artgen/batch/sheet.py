@@ -14,9 +14,9 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from artgen.engine.folder import write_atomically
 from artgen.errors import ArtgenError, InputError, UsageError
 from artgen.export.metadata import read_entry
+from artgen.files import write_atomically
 from artgen.images import read_opaque, to_pillow
 
 METADATA_KEY = "artgen-sheet"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from artgen.engine.evolution_options import EvolutionOptions
+from artgen.config.sections import EvolutionOptions
 from artgen.renderers.base import Renderer
 from artgen.types import PerCandidate
 

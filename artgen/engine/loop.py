@@ -11,8 +11,7 @@ import torch
 
 from artgen.config import OptimiserOptions
 from artgen.engine.events import Figures, Listener, Notice, Stepped
-from artgen.engine.ground import Ground
-from artgen.engine.memory import is_out_of_memory, memory_reported
+from artgen.engine.objective import Judgement, Objective
 from artgen.engine.optimiser import (
     carry_elements,
     clip_candidates_,
@@ -24,8 +23,9 @@ from artgen.engine.optimiser import (
 from artgen.engine.state import LoopState, settled_already
 from artgen.engine.watch import Watch
 from artgen.errors import RunError
-from artgen.guides.objective import Judgement, Objective
+from artgen.memory import is_out_of_memory, memory_reported
 from artgen.renderers.base import Feedback, Renderer
+from artgen.renderers.ground import Ground
 from artgen.types import Image, Size
 
 LAST_ROUND = 2 / 3

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -11,17 +13,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from artgen.engine.folder import write_atomically
-from artgen.engine.memory import check_export
+from artgen.config import RunConfig
 from artgen.errors import UsageError
 from artgen.export.layers import layers_of, openraster, write_layer_folder
 from artgen.export.masked_svg import with_mask
 from artgen.export.metadata import xmp_packet
-from artgen.export.png import render_picture, write_png
-from artgen.export.saved import SavedRun
+from artgen.export.png import write_png
+from artgen.files import write_atomically
 from artgen.geometry import Size
 from artgen.images import to_pillow
+from artgen.memory import check_export
 from artgen.renderers.base import Layer, Renderer
+from artgen.renderers.ground import Ground
+from artgen.renderers.rendering import render_picture
 
 Format = Literal["png", "webp", "svg", "ora", "layers"]
 FORMATS: tuple[Format, ...] = ("png", "webp", "svg", "ora", "layers")
@@ -140,3 +144,38 @@ def _write(path: Path, form: Format, picture: Picture, configuration: str) -> No
     buffer = io.BytesIO()
     to_pillow(picture).save(buffer, "WEBP", lossless=True, exact=True, xmp=xmp_packet(configuration))
     write_atomically(path, buffer.getvalue())
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A run as its checkpoint has it.
+
+    Args:
+        folder: the run's folder.
+        config: its description.
+        renderer: all candidates.
+        order: indices of the candidates, best first.
+        ground: what is behind and around the picture.
+        step: number of steps it has made.
+        inputs: fingerprints of the local files it began with.
+    """
+
+    folder: Path
+    config: RunConfig
+    renderer: Renderer
+    order: list[int]
+    ground: Ground
+    step: int
+    inputs: Mapping[str, str]
+
+    def candidate(self, rank: int) -> Renderer:
+        """Return one candidate, 1 for the best.
+
+        Raises:
+            UsageError: there are not so many.
+        """
+        if not 1 <= rank <= len(self.order):
+            raise UsageError(
+                f"there is no candidate {rank}; the run has {len(self.order)}, so give 1 to {len(self.order)}"
+            )
+        return self.renderer.candidate(self.order[rank - 1])

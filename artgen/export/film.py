@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image as Pillow
 
-from artgen.engine.folder import write_atomically
 from artgen.errors import RunError
+from artgen.files import write_atomically
 
 Frame = UInt8[np.ndarray, "height width 3"]
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
-import unicodedata
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +18,8 @@ from jaxtyping import Float
 from PIL import Image as PillowImage
 from torch import Tensor
 
-from artgen.engine.folder import write_atomically
 from artgen.errors import UsageError
+from artgen.files import file_name, write_atomically
 from artgen.renderers.base import Layer, Renderer
 from artgen.types import Size
 
@@ -144,17 +142,6 @@ def png(image: Rgba, longest: int | None = None) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=4)
     return buffer.getvalue()
-
-
-def file_name(text: str) -> str:
-    """Return a name that is safe as part of a file name on any system.
-
-    Example:
-        >>> file_name("patch 3: ../Été")
-        'patch-3-ete'
-    """
-    ascii_ = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", ascii_).strip("-")[:60] or "layer"
 
 
 def printable(text: str) -> str:

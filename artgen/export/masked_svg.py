@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from artgen.engine.ground import Ground
 from artgen.geometry import Size
 from artgen.images import to_pillow
+from artgen.renderers.ground import Ground
 
 
 def with_mask(svg: str, ground: Ground, size: Size) -> str:

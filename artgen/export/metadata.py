@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from PIL import Image as Pillow
 
 from artgen.errors import InputError
-from artgen.plain_files import require_plain_file
+from artgen.files import require_plain_file
 
 METADATA_KEY = "artgen"
 """The PNG text entry that holds the configuration as JSON."""

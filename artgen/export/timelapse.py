@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from artgen.config import TimelapseOptions
-from artgen.engine.folder import make_part_folder
 from artgen.export.film import write_gif, write_mp4
 from artgen.export.png import write_png
+from artgen.files import make_part_folder
 from artgen.types import Image
 
 FOLDER = "frames"

@@ -169,27 +169,3 @@ GuideLoader = Callable[[GuideSpec, torch.device], Guide]
 
 guides: Registry[GuideLoader] = Registry("guide", "artgen.guides")
 """Loaders by guide name; any other name is looked up in open_clip."""
-
-
-def load_guide(name: str, device: str | torch.device = "cpu") -> Guide:
-    """Load a guide: the bundled `doodle`, or any open_clip model.
-
-    Args:
-        name: `NAME`, `NAME:TAG` or `NAME=FILE.safetensors`.
-        device: where its weights go.
-
-    Raises:
-        UsageError: no such guide or tag, or pickled weights.
-        InputError: the weights cannot be had or read.
-
-    Example:
-        >>> guide = load_guide("doodle")                        # doctest: +SKIP
-        >>> guide.encode_text(["a blue rabbit"]).shape          # doctest: +SKIP
-    """
-    spec = parse_guide(name)
-    device = torch.device(device)
-    if spec.tag is None and spec.file is None and spec.name in guides.names():
-        return guides.get(spec.name)(spec, device)
-    from artgen.guides.openclip import load_openclip
-
-    return load_openclip(spec, device)

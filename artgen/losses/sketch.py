@@ -11,7 +11,7 @@ from artgen.types import Image, PerCandidate
 @losses.register("sketch")
 @follows_a_sketch
 def sketch(image: Image, context: LossContext) -> PerCandidate:
-    """Return the mean squared difference to the run's sketch, in [0, 1]; see `artgen.engine.sketch`.
+    """Return the mean squared difference to the run's sketch, in [0, 1]; see `artgen.runs.sketch`.
 
     Raises:
         UsageError: no sketch was painted.

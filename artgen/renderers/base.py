@@ -99,7 +99,7 @@ class Renderer(nn.Module, abc.ABC):
 
     What a renderer prefers where the run says nothing stands here too: its `Options`,
     `default_losses`, `default_population` and `default_canvas`. The engine asks for them
-    when it sets a run up (`artgen.engine.setup`), so that no other file names a renderer.
+    when it sets a run up (`artgen.runs.setup`), so that no other file names a renderer.
 
     Args:
         options: an instance of the class's own `Options`.

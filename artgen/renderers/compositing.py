@@ -1,6 +1,6 @@
 """Ordered "over" compositing, shared by the renderers that paint element upon element.
 
-Layers are premultiplied RGBA blocks in *depth-major* order (`artgen.renderers.tiles.stack`
+Layers are premultiplied RGBA blocks in *depth-major* order (`artgen.renderers.binning.stack`
 makes it): the bins (tiles, pixels, whole pictures) are sorted by how many layers they
 hold, most first, so that the layers of depth k are one contiguous slice that belongs to
 the first `lengths[k]` bins. Compositing is then a loop over depth of slice updates,

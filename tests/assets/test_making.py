@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from artgen.assets import load_set
 from artgen.assets.making import cut, rasterise
-from artgen.assets_cli import assets_app
+from artgen.cli.assets import assets_app
 from artgen.errors import InputError, UsageError
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from artgen.composition import Tiling
-from artgen.guides.base import load_guide
+from artgen.guides.loading import load_guide
 from artgen.types import Size
 from benchmarks import collage, end_to_end, evolution, processes, step, strokes, tiles
 from benchmarks.common import Figure, Results

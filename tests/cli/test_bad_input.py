@@ -289,7 +289,7 @@ def test_loss_that_is_not_finite_keeps_the_last_good_picture(
     assert (report["reason"], report["step"]) == ("failed", 3)
     assert "not finite" in report["error"]
     stopped = iter([False, False, False, True])
-    monkeypatch.setattr("artgen.console.Interruption.requested", lambda self: next(stopped))
+    monkeypatch.setattr("artgen.cli.progress.Interruption.requested", lambda self: next(stopped))
     assert artgen("paint", *common, "--steps", 9, "--out", "good").status == 130
     pixels = [np.asarray(Pillow.open(Path(name) / "image.png")) for name in ("broken", "good")]
     assert np.array_equal(*pixels)
@@ -309,7 +309,7 @@ HOSTILE = [
 
 
 def test_hostile_names_stay_in_the_folder(artgen, tmp_path: Path):
-    from artgen.engine.folder import make_folder
+    from artgen.runs.folder import make_folder
 
     for words in HOSTILE:
         folder = make_folder(None, words, 1, force=False)
@@ -398,7 +398,7 @@ def test_edits_of_too_many_steps(artgen, photograph: Path):
 
 
 def test_two_runs_in_one_folder(artgen, photograph: Path):
-    from artgen.engine.claim import claimed
+    from artgen.runs.folder import claimed
 
     common = ["--target", photograph, "--canvas", "16x16", "--size", "16x16", "--steps", 1, "--quiet"]
     assert artgen("paint", *common, "--out", "run").status == 0

@@ -138,7 +138,7 @@ def test_quiet_batch_says_what_failed(artgen, photograph: Path):
 
 def test_batch_that_is_interrupted(artgen, photograph: Path, monkeypatch: pytest.MonkeyPatch):
     asked = iter(range(100))
-    monkeypatch.setattr("artgen.console.Interruption.requested", lambda self: next(asked) >= 5)
+    monkeypatch.setattr("artgen.cli.progress.Interruption.requested", lambda self: next(asked) >= 5)
     options = [*SMALL, "--steps", 3, "--seeds", "1-4", "--out", "batch", "--quiet"]
     assert artgen("paint", "--target", photograph, *options).status == 130
     statuses = [cell["status"] for cell in json.loads(Path("batch/batch.json").read_text())["cells"]]
@@ -161,7 +161,7 @@ def test_batch_goes_on_as_a_whole(artgen, photograph: Path, tmp_path: Path, monk
     assert artgen("paint", *options, "--out", "whole").status == 1
     asked = iter(range(100))
     with monkeypatch.context() as patch:
-        patch.setattr("artgen.console.Interruption.requested", lambda self: next(asked) >= 8)
+        patch.setattr("artgen.cli.progress.Interruption.requested", lambda self: next(asked) >= 8)
         assert artgen("paint", *options, "--out", "parts").status == 130
     cells = json.loads(Path("parts/batch.json").read_text())["cells"]
     assert [cell["status"] for cell in cells] == ["done", "stopped", "not started", "not started"]
@@ -189,7 +189,7 @@ def test_batch_that_was_killed_goes_on(artgen, photograph: Path, monkeypatch: py
     options = ["--target", photograph, *SMALL, "--steps", 3, "--seeds", "1-2", "--quiet"]
     assert artgen("paint", *options, "--out", "whole").status == 0
     with monkeypatch.context() as patch:
-        patch.setattr("artgen.engine.run._Run.go", kill)
+        patch.setattr("artgen.runs.single._Run.go", kill)
         with pytest.raises(Killed):
             artgen("paint", *options, "--out", "killed")
     assert not list(Path("killed").glob("*/checkpoint.safetensors"))
@@ -331,7 +331,7 @@ def test_score_refuses_the_painter_and_ranks(artgen, tiny_guide: str, photograph
 
 
 def test_presets_lie_below_the_options(artgen):
-    from artgen.cli_options import configuration_values, parse_paint_arguments
+    from artgen.cli.parsing import configuration_values, parse_paint_arguments
     from artgen.config import RunConfig
 
     def config(*arguments: str) -> RunConfig:

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from artgen.config import RunConfig
-from artgen.engine.inputs import fingerprints
+from artgen.runs.inputs import fingerprints
 
 SMALL = ["--canvas", "24x16", "--size", "24x16", "--cells", 6, "--timelapse", "none", "--quiet", "--steps", 1]
 

@@ -7,9 +7,9 @@ import torch
 from defusedxml import ElementTree
 
 from artgen.config import CutoutOptions, OptimiserOptions
+from artgen.engine.objective import Judge, Objective
 from artgen.engine.optimiser import make_optimiser
 from artgen.guides.goals import make_goals
-from artgen.guides.objective import Judge, Objective
 from artgen.images import read_opaque
 from artgen.losses import LossContext
 from artgen.prompts import parse

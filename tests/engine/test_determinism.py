@@ -14,8 +14,8 @@ import pytest
 
 from artgen.config import RunConfig
 from artgen.engine.events import Event, Stepped
-from artgen.engine.run import paint, resume
 from artgen.renderers import renderers
+from artgen.runs.single import paint, resume
 
 FILES = ("image.png", "checkpoint.safetensors", "metrics.jsonl")
 SMALL = {"strokes": {"strokes": "8"}, "collage": {"count": 6}, "pixel": {"cells": 12}}

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from artgen.config.sections import EvolutionOptions
 from artgen.engine.evolution import Evolution, copy_optimiser_rows, initial_search
-from artgen.engine.evolution_options import EvolutionOptions
 from artgen.renderers.base import ParameterGroup, Renderer, RendererOptions
 from artgen.types import Size
 

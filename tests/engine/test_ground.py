@@ -13,13 +13,13 @@ import torch
 from PIL import Image as Pillow
 
 from artgen.config import CutoutOptions, RunConfig
-from artgen.engine.ground import Ground, make_ground, on_background, random_backgrounds
-from artgen.engine.run import paint, resume
 from artgen.errors import InputError
 from artgen.export.masked_svg import with_mask
 from artgen.guides.cutouts import draw_homographies, sample_views
 from artgen.images import read_opaque, read_picture, to_pillow
 from artgen.renderers import renderers
+from artgen.renderers.ground import Ground, make_ground, on_background, random_backgrounds
+from artgen.runs.single import paint, resume
 from artgen.types import WHOLE, Region, Size
 
 SMALL = {"strokes": {"strokes": "8"}, "collage": {"patches": "shapes", "count": 6}, "pixel": {"cells": 12}}

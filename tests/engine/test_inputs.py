@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from artgen.engine.inputs import fingerprints, require_known
 from artgen.errors import UsageError
+from artgen.runs.inputs import fingerprints, require_known
 
 
 def known(recorded: dict[str, str], *paths: Path | str) -> bool:

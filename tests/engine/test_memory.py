@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from artgen.config import RunConfig
-from artgen.engine.checkpoint import load_checkpoint
 from artgen.engine.events import Event, Notice
-from artgen.engine.memory import available_memory, check_canvas, check_export, is_out_of_memory
 from artgen.engine.randomness import Streams
-from artgen.engine.run import paint, resume
-from artgen.engine.setup import make_workshop
 from artgen.errors import RunError, UsageError
 from artgen.guides.openclip import OpenClipGuide
+from artgen.memory import available_memory, check_canvas, check_export, is_out_of_memory
+from artgen.runs.checkpoint import load_checkpoint
+from artgen.runs.setup import make_workshop
+from artgen.runs.single import paint, resume
 from artgen.types import Size
 
 TOLERANCE = 1e-4

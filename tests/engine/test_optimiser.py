@@ -16,9 +16,9 @@ from artgen.engine.optimiser import (
     rate_factor,
     set_rates,
 )
-from artgen.engine.run import paint
 from artgen.errors import UsageError
 from artgen.renderers.base import ElementChange
+from artgen.runs.single import paint
 from artgen.types import Size
 from tests.contracts.parts import make
 

@@ -8,11 +8,11 @@ import pytest
 
 from artgen.batch.local import resume_jobs, run_jobs
 from artgen.config import RunConfig
-from artgen.engine.run import paint, resume
-from artgen.engine.setup import make_workshop, population_of
 from artgen.export.metadata import read_configuration
 from artgen.renderers import renderers
 from artgen.renderers.pixel import Pixel
+from artgen.runs.setup import make_workshop, population_of
+from artgen.runs.single import paint, resume
 
 
 @pytest.fixture

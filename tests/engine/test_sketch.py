@@ -9,13 +9,13 @@ import torch
 
 from artgen.config import RunConfig
 from artgen.engine import loop
-from artgen.engine.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint, save_checkpoint
 from artgen.engine.events import Event, Notice
-from artgen.engine.run import paint, resume
 from artgen.errors import InputError, RunError, UsageError
 from artgen.export.metadata import read_configuration
 from artgen.images import read_opaque
 from artgen.losses import LossContext, losses
+from artgen.runs.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint, save_checkpoint
+from artgen.runs.single import paint, resume
 from tests.contracts.parts import make
 
 
@@ -144,7 +144,7 @@ def test_a_sketch_that_fails_does_not_spoil_the_picture(
 
 
 def test_an_edit_needs_no_sketch(tiny_guide: str, tmp_path: Path):
-    from artgen.edit import edit
+    from artgen.runs.edit import edit
 
     paint(configuration(tiny_guide), tmp_path / "run")
     edit(tmp_path / "run", out=tmp_path / "plain", delete=[0], steps=2)

@@ -11,14 +11,14 @@ import pytest
 from PIL import Image as Pillow
 
 from artgen.config import RunConfig
-from artgen.edit import edit
 from artgen.engine import loop
-from artgen.engine.run import paint, resume
-from artgen.engine.setup import settled
 from artgen.errors import ArtgenError, RunError
 from artgen.export.files import export_run
 from artgen.export.metadata import read_configuration
-from artgen.export.saved import open_run
+from artgen.runs.edit import edit
+from artgen.runs.saved import open_run
+from artgen.runs.setup import settled
+from artgen.runs.single import paint, resume
 from artgen.types import Size
 from tests.engine.test_determinism import digests
 

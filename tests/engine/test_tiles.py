@@ -7,10 +7,11 @@ import torch
 
 from artgen.composition import Tiling, check_grid, read_grid, three_by_three, tile_prompts
 from artgen.config import RunConfig
-from artgen.engine.ground import Ground
-from artgen.engine.tiles import PlacedTile, join, seam_contrast, seen_below, tile_config, whole_config
 from artgen.errors import UsageError
-from artgen.renderers.collage import Collage, CollageOptions
+from artgen.renderers.collage import Collage
+from artgen.renderers.collage.renderer import CollageOptions
+from artgen.renderers.ground import Ground
+from artgen.runs.tiles import PlacedTile, join, seam_contrast, seen_below, tile_config, whole_config
 from artgen.types import Size
 from tests.reference import collage_scene as scenes
 

@@ -25,8 +25,6 @@ from artgen.engine.evolution import Evolution
 from artgen.engine.loop import optimise
 from artgen.engine.optimiser import make_optimiser
 from artgen.engine.randomness import Streams
-from artgen.engine.run import paint, resume
-from artgen.engine.setup import make_workshop, start_candidates
 from artgen.engine.state import LoopState
 from artgen.engine.watch import STEPS_UNREAD, steps_between_readings
 from artgen.errors import RunError
@@ -34,6 +32,8 @@ from artgen.export.metadata import read_configuration
 from artgen.losses import losses
 from artgen.renderers import renderers
 from artgen.renderers.base import Renderer
+from artgen.runs.setup import make_workshop, start_candidates
+from artgen.runs.single import paint, resume
 
 EVERY = 4
 SMALL = {"strokes": {"strokes": "2,4,8"}, "collage": {"count": 6}, "pixel": {"cells": 12, "colours": 3}}
@@ -174,7 +174,7 @@ def breaks(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
 def test_the_last_good_state_is_kept(
     renderer: str, broken: int, kept: int, tiny_guide: str, tmp_path: Path, breaks, monkeypatch
 ):
-    monkeypatch.setattr("artgen.engine.setup.steps_between_readings", lambda device: EVERY)
+    monkeypatch.setattr("artgen.runs.setup.steps_between_readings", lambda device: EVERY)
     config = configuration(tiny_guide, renderer)
     breaks(broken)
     with pytest.raises(RunError, match=f"not finite at step {broken}; the picture of step {kept} is kept"):
@@ -216,7 +216,7 @@ def test_what_is_not_finite_never_reaches_the_parameters(tiny_guide: str, breaks
 def test_a_checkpoint_is_never_of_what_is_not_finite(
     tiny_guide: str, tmp_path: Path, breaks, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("artgen.engine.setup.steps_between_readings", lambda device: 100)
+    monkeypatch.setattr("artgen.runs.setup.steps_between_readings", lambda device: 100)
     breaks(6)
     with pytest.raises(RunError, match="at step 6; the picture of step 6 is kept"):
         paint(configuration(tiny_guide, snapshots={"checkpoint_seconds": 0}), tmp_path / "run")

@@ -14,8 +14,10 @@ from defusedxml import ElementTree
 from PIL import Image
 
 from artgen.assets import Patch
-from artgen.export.layers import file_name, flattened, layers_of, openraster, write_layer_folder
-from artgen.renderers.collage import Collage, CollageOptions
+from artgen.export.layers import flattened, layers_of, openraster, write_layer_folder
+from artgen.files import file_name
+from artgen.renderers.collage import Collage
+from artgen.renderers.collage.renderer import CollageOptions
 from artgen.types import Size
 from tests.reference import collage_scene as scenes
 

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from artgen.errors import InputError
-from artgen.export._path_data import arc_curves, parse_path, parse_transform
-from artgen.export.svg import Drawing, VectorPath, number, write_svg
-from artgen.export.svg_read import parse_svg, read_svg
 from artgen.geometry import Size
+from artgen.renderers.strokes.outline import tapered_outline
+from artgen.svg.path_data import arc_curves, parse_path, parse_transform
+from artgen.svg.read import parse_svg, read_svg
+from artgen.svg.write import Drawing, VectorPath, number, write_svg
 
 
 def rasterise(svg: str) -> torch.Tensor:
@@ -40,7 +41,15 @@ def test_a_drawing_comes_back_as_it_was():
     paths = [
         VectorPath(wave, (1.0, 0.2, 0.4), 0.25, 3.5, layer="a & <b>"),
         VectorPath(loop, (0.0, 1.0, 0.0), 1.0, 0.0, True, "evenodd", layer="fills"),
-        VectorPath(wave, (0.2, 0.4, 0.6), 0.5, 6.0, taper=0.3, layer="fills"),
+        VectorPath(
+            wave,
+            (0.2, 0.4, 0.6),
+            0.5,
+            6.0,
+            taper=0.3,
+            outline=tapered_outline(wave, 6.0, 0.3),
+            layer="fills",
+        ),
     ]
     drawing = parse_svg(write_svg(Drawing(Size(50, 70), paths, (1.0, 1.0, 0.8), 'a "title"\x00')))
     assert drawing.size == Size(50, 70)
@@ -173,8 +182,8 @@ HOSTILE = {
 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_drawings_are_refused_in_one_line(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr("artgen.export.svg_read.MOST_ELEMENTS", 1000)
-    monkeypatch.setattr("artgen.export.svg_read.MOST_CURVES", 100)
+    monkeypatch.setattr("artgen.svg.read.MOST_ELEMENTS", 1000)
+    monkeypatch.setattr("artgen.svg.read.MOST_CURVES", 100)
     path = tmp_path / "drawing.svg"
     content = HOSTILE[kind]
     path.write_bytes(content if isinstance(content, bytes) else content.encode())

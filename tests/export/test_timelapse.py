@@ -9,9 +9,9 @@ import pytest
 from PIL import Image as Pillow
 
 from artgen.config import RunConfig
-from artgen.engine.run import paint, resume
 from artgen.errors import RunError
 from artgen.export.film import pad_to_even, write_gif, write_mp4
+from artgen.runs.single import paint, resume
 
 
 def configuration(photograph: Path, **timelapse: object) -> RunConfig:

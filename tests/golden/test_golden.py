@@ -12,8 +12,8 @@ import pytest
 from PIL import Image as Pillow
 
 from artgen.config import RunConfig
-from artgen.engine.run import paint
 from artgen.renderers import renderers
+from artgen.runs.single import paint
 from tests.contracts.parts import FITTING
 
 FOLDER = Path(__file__).parent

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from artgen.config import RunConfig
-from artgen.engine.run import paint
 from artgen.guides import Guide, load_guide
 from artgen.guides.bundled import DOODLE
-from artgen.guides.zero_shot import classify
 from artgen.images import read_opaque
+from artgen.probes.classify import classify
+from artgen.runs.single import paint
 
 LARGEST_BYTES = 25_000_000
 

@@ -6,14 +6,9 @@ import pytest
 import torch
 
 from artgen.config import CutoutOptions
+from artgen.engine.objective import Judge, Objective, cosine_distance, spherical_distance
 from artgen.guides import Guide, load_guide
 from artgen.guides.goals import average_embedding, make_goals, recoloured
-from artgen.guides.objective import (
-    Judge,
-    Objective,
-    cosine_distance,
-    spherical_distance,
-)
 from artgen.losses import LossContext, losses
 from artgen.prompts import parse
 from artgen.types import WHOLE, Region

@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from artgen.config import RunConfig
-from artgen.engine.run import paint
-from artgen.engine.setup import make_workshop
 from artgen.errors import InputError, UsageError
 from artgen.guides import load_guide
 from artgen.guides.base import parse_guide
+from artgen.runs.setup import make_workshop
+from artgen.runs.single import paint
 from tests.conftest import TINY_MODEL, write_random_model
 
 TOWERS = ["ViT-B-32", "RN50", "MobileCLIP2-S0"]

@@ -6,9 +6,9 @@ import torch
 
 from artgen.config import RunConfig
 from artgen.engine.randomness import Streams
-from artgen.engine.setup import make_workshop, start_candidates
 from artgen.guides import load_guide
 from artgen.guides.saliency import saliency
+from artgen.runs.setup import make_workshop, start_candidates
 
 
 def test_the_bundled_guide_looks_at_the_thing_and_not_at_the_ground():

@@ -16,12 +16,12 @@ from PIL import Image as Pillow
 
 from artgen import prompts as grammar
 from artgen.config import RunConfig
-from artgen.engine.folder import LONGEST_SLUG, slug
 from artgen.errors import ArtgenError, InputError, PromptError, UsageError
 from artgen.export.metadata import read_configuration
 from artgen.export.png import write_png
 from artgen.geometry import Region
 from artgen.images import read_picture
+from artgen.runs.folder import LONGEST_SLUG, slug
 
 words = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=40).filter(
     lambda text: text.strip() == text and text

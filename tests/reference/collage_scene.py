@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from artgen.assets import Patch
-from artgen.renderers.collage import Collage, CollageOptions
+from artgen.renderers.collage import Collage
+from artgen.renderers.collage.renderer import CollageOptions
 from artgen.types import Size
 from tests.reference import collage as reference
 

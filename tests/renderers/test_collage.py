@@ -11,8 +11,9 @@ import torch
 
 from artgen.assets import Patch
 from artgen.errors import UsageError
-from artgen.renderers._collage_colour import hsv_to_rgb, recolour, rgb_to_hsv
-from artgen.renderers.collage import Collage, CollageOptions
+from artgen.renderers.collage import Collage
+from artgen.renderers.collage.recolour import hsv_to_rgb, recolour, rgb_to_hsv
+from artgen.renderers.collage.renderer import CollageOptions
 from artgen.types import Size, Window
 from tests.reference import collage as reference
 from tests.reference import collage_scene as scenes
@@ -104,8 +105,8 @@ def test_patches_shown_small_are_filtered_before():
 
 def test_nothing_hidden_or_clear_is_sampled():
     """What an opaque patch hides costs nothing, and leaving it out changes no pixel."""
-    from artgen.renderers._collage_sampling import sample
-    from artgen.renderers.tiles import Grid
+    from artgen.renderers.binning import Grid
+    from artgen.renderers.collage.sampling import sample
 
     pixels = np.full((64, 64, 4), 255, np.uint8)
     options = CollageOptions(count=30, min_scale=0.9, max_scale=0.9, colour="rgb")
@@ -263,7 +264,7 @@ def test_a_state_of_other_patch_sets_is_refused():
 
 
 def test_large_atlases_hold_only_what_is_in_use(monkeypatch):
-    from artgen.renderers import collage
+    from artgen.renderers.collage import renderer as collage
 
     renderer = small_scene("over")
     with torch.no_grad():
@@ -281,7 +282,7 @@ def test_large_atlases_hold_only_what_is_in_use(monkeypatch):
 
 
 def test_bands_without_a_gradient_have_the_same_bits(monkeypatch):
-    from artgen.renderers import collage
+    from artgen.renderers.collage import renderer as collage
 
     renderer = small_scene("over")
     with torch.no_grad():

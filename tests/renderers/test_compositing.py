@@ -3,8 +3,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from artgen.renderers.binning import Grid, assemble, pixel_centres, spread, stack, tile_of, tiles_in_boxes
 from artgen.renderers.compositing import _OverByDepth, _OverInParallel, over
-from artgen.renderers.tiles import Grid, assemble, pixel_centres, spread, stack, tile_of, tiles_in_boxes
 from artgen.types import Window
 
 

@@ -13,9 +13,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from artgen.config import options_from
 from artgen.errors import UsageError
 from artgen.images import to_pillow
-from artgen.renderers._pixel_cells import LATTICES
-from artgen.renderers._pixel_colour import bayer_thresholds, to_palette
-from artgen.renderers.pixel import Pixel, PixelOptions
+from artgen.renderers.pixel import Pixel
+from artgen.renderers.pixel.cells import LATTICES
+from artgen.renderers.pixel.palette import bayer_thresholds, to_palette
+from artgen.renderers.pixel.renderer import PixelOptions
 from artgen.types import Size
 
 every_shape = pytest.mark.parametrize("shape", LATTICES)

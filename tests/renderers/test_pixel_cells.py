@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from artgen.geometry import Size, Window
-from artgen.renderers._pixel_cells import LATTICES, UNITS, cell_at, cell_map, outline
-from artgen.renderers._pixel_svg import merge
+from artgen.renderers.pixel.cells import LATTICES, UNITS, cell_at, cell_map, outline
+from artgen.renderers.pixel.svg import merge
 
 every_shape = pytest.mark.parametrize("shape", LATTICES)
 GRID = Size(7, 6)
@@ -90,7 +90,7 @@ def test_windows_of_the_map_are_parts_of_it(shape: str):
 
 
 def test_svg_numbers_are_whole():
-    from artgen.renderers._pixel_svg import cells_svg
+    from artgen.renderers.pixel.svg import cells_svg
 
     cells = torch.rand(4, 7, 7, generator=torch.Generator().manual_seed(0))
     data = re.findall(r' d="([^"]+)"', cells_svg(cells, LATTICES["hex"], GRID, Size(70, 60)))

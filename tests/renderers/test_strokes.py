@@ -10,9 +10,9 @@ from PIL import Image
 from pydantic import ValidationError
 
 from artgen.config import RunConfig
-from artgen.engine.setup import build_renderer
 from artgen.errors import InputError, UsageError
 from artgen.renderers.base import Feedback, renderers
+from artgen.runs.setup import build_renderer
 from artgen.types import Size, Window
 
 CANVAS = Size(64, 96)
@@ -108,7 +108,7 @@ def test_large_pictures_are_painted_window_by_window(kind, monkeypatch):
     renderer = crossing(make(population=2, **SHAPES[kind]))
     with torch.no_grad():
         whole = renderer(Size(150, 225))
-        monkeypatch.setattr("artgen.renderers.strokes.WINDOW", 64)
+        monkeypatch.setattr("artgen.renderers.strokes.renderer.WINDOW", 64)
         torch.testing.assert_close(renderer(Size(150, 225)), whole, atol=2e-5, rtol=0)
         part = renderer(Size(150, 225), Window(17, 30, 140, 225))
         torch.testing.assert_close(part, whole[:, :, 17:140, 30:], atol=2e-5, rtol=0)

@@ -8,12 +8,12 @@ from typer.testing import CliRunner
 
 from artgen.cli import app
 from artgen.config import RunConfig
-from artgen.edit import edit
 from artgen.engine.events import Finished, Stepped
-from artgen.engine.run import paint, resume
 from artgen.errors import RunError, UsageError
 from artgen.export.metadata import read_configuration
-from artgen.export.saved import open_run
+from artgen.runs.edit import edit
+from artgen.runs.saved import open_run
+from artgen.runs.single import paint, resume
 
 SMALL = {"seed": 1, "canvas": "48x32", "size": "96x64", "cutouts": {"count": 2}}
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from artgen.renderers._chords import chord_counts
-from artgen.renderers._paint import Paths, paint
+from artgen.renderers.strokes.chords import chord_counts
+from artgen.renderers.strokes.rasterise import Paths, paint
 from artgen.types import Window
 from tests.reference import strokes_dense as dense
 

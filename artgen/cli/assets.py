@@ -1,0 +1,142 @@
+"""`artgen assets`: patch sets to list, look at, check and make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from artgen.cli.messages import print_json, reported
+from artgen.cli.shared import Json, written_path
+
+assets_app = typer.Typer(help="Patch sets: list, show, check, make.", no_args_is_help=True)
+
+Sheet = Annotated[
+    Path | None,
+    typer.Option("--sheet", metavar="FILE", parser=written_path, help="Write a contact sheet, PNG or JPEG."),
+]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Go on without files that cannot be used.")]
+
+
+@assets_app.command("list")
+def list_sets(sheet: Sheet = None, as_json: Json = False) -> None:
+    """List the patch sets that come with artgen."""
+    with reported(as_json):
+        from artgen.assets.sets import find, load_set, read_manifest, shipped_names
+
+        if sheet is not None:
+            from artgen.assets.contact import overview, save_sheet
+
+            save_sheet(overview({name: load_set(find(name)).patches for name in shipped_names()}), sheet)
+        found = {name: read_manifest(find(name)) for name in shipped_names()}
+        if as_json:
+            facts = {
+                name: {"title": each.title, "licence": each.licence, "patches": len(each.patches)}
+                for name, each in found.items()
+            }
+            print_json(facts)
+            return
+        for name, each in found.items():
+            typer.echo(f"{name:12} {len(each.patches):4}  {each.title} ({each.licence})")
+
+
+@assets_app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Name or path of a patch set.")],
+    sheet: Sheet = None,
+    skip_bad: SkipBad = False,
+    as_json: Json = False,
+) -> None:
+    """Show the patches of a set, with source, licence and author."""
+    with reported(as_json):
+        from artgen.assets.contact import contact_sheet, save_sheet
+        from artgen.assets.sets import find, load_set
+        from artgen.cli.messages import one_line
+
+        loaded = load_set(find(name), skip_bad)
+        if sheet is not None:
+            save_sheet(contact_sheet(loaded.patches), sheet)
+        if as_json:
+            print_json(
+                {"title": loaded.manifest.title, "patches": [each.credit() for each in loaded.patches]}
+            )
+            return
+        typer.echo(one_line(f"{loaded.manifest.title}: {len(loaded.patches)} patches"))
+        for each in loaded.patches:
+            height, width = each.pixels.shape[:2]
+            typer.echo(one_line(f"{each.name:32} {width:4} x {height:<4} {each.licence}; {each.author}"))
+
+
+@assets_app.command()
+def check(
+    paths: Annotated[
+        list[Path], typer.Argument(parser=written_path, help="Folders, zip archives or .npy files.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Check patch sets; exit status 2 if anything in them cannot be used."""
+    with reported(as_json):
+        from artgen.assets.sets import find, load_set
+        from artgen.cli.messages import report_error
+        from artgen.errors import ArtgenError
+
+        problems: list[str] = []
+        usable = 0
+        for path in paths:
+            try:
+                loaded = load_set(find(str(path)), skip_bad=True)
+            except ArtgenError as error:
+                problems.append(str(error))
+                continue
+            usable += len(loaded.patches)
+            problems += loaded.problems
+        if as_json:
+            print_json({"patches": usable, "problems": problems})
+        else:
+            for problem in problems:
+                report_error(problem)
+            typer.echo(f"{usable} patches can be used, {len(problems)} problems")
+        if problems:
+            raise typer.Exit(2)
+
+
+@assets_app.command()
+def make(
+    pictures: Annotated[
+        list[Path],
+        typer.Argument(parser=written_path, help="Pictures, SVG or .npy files, or folders of them."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="FOLDER", parser=written_path, help="A new folder for the set."),
+    ],
+    method: Annotated[str, typer.Option(help="auto, alpha, chroma, components or grabcut.")] = "auto",
+    side: Annotated[int, typer.Option(min=16, max=2048, help="Longest side of the patches in pixels.")] = 192,
+    tolerance: Annotated[float, typer.Option(help="Least colour difference from the background.")] = 18.0,
+    smallest: Annotated[float, typer.Option(help="Least part of its picture a patch takes up.")] = 0.002,
+    title: Annotated[str | None, typer.Option(help="Title of the set.")] = None,
+    licence: Annotated[str, typer.Option(help="Licence of the pictures.")] = "not stated",
+    author: Annotated[str, typer.Option(help="Who made the pictures.")] = "",
+    skip_bad: SkipBad = False,
+    as_json: Json = False,
+) -> None:
+    """Cut patches out of your own pictures: artgen assets make photos/ --out my-patches."""
+    with reported(as_json):
+        from artgen.assets.making import METHODS
+        from artgen.assets.sets import load_set
+        from artgen.assets.writing import Recipe, make_set
+        from artgen.cli.messages import report_error
+        from artgen.errors import UsageError
+
+        if method not in METHODS:
+            raise UsageError(f"no method {method!r}; known: {', '.join(METHODS)}")
+        recipe = Recipe(method, side, tolerance, smallest)  # type: ignore[arg-type]
+        problems = make_set(pictures, out, recipe, title or out.name, licence, author, skip_bad)
+        count = len(load_set(out).patches)
+        if as_json:
+            print_json({"folder": out, "patches": count, "problems": problems})
+            return
+        for problem in problems:
+            report_error(problem)
+        typer.echo(f"{out}: {count} patches; look at {out / 'contact.jpg'}")

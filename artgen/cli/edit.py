@@ -1,0 +1,63 @@
+"""`artgen edit`: keep some elements of a picture, delete others, and go on."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from artgen.cli.messages import reported
+from artgen.cli.shared import Force, Json, Out, Quiet, Yes, run_and_report, written_path
+
+if TYPE_CHECKING:
+    from artgen.runs.report import RunResult
+
+
+def edit(
+    run: Annotated[Path, typer.Argument(parser=written_path, help="Folder of a run, or a picture in it.")],
+    lock: Annotated[
+        str,
+        typer.Option(metavar="3,7", help="Elements that stay, numbered as in image.svg (path-3, layer-3)."),
+    ] = "",
+    delete: Annotated[str, typer.Option(metavar="12", help="Elements to remove.")] = "",
+    steps: Annotated[int, typer.Option("--continue", min=0, help="Optimisation steps afterwards.")] = 0,
+    out: Out = None,
+    force: Force = False,
+    yes: Yes = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on from a picture with some strokes locked or deleted: artgen edit RUN --lock 3,7 --continue 100."""
+    with reported(as_json):
+        kept, gone = _numbers(lock, "--lock"), _numbers(delete, "--delete")
+        work = functools.partial(
+            _edit, run, lock=kept, delete=gone, steps=steps, out=out, force=force, open_files=yes
+        )
+        run_and_report(work, as_json, quiet)
+
+
+def _edit(*what: Any, **how: Any) -> RunResult:
+    """Edit; torch is imported here, while the progress bar says so."""
+    from artgen.runs.edit import edit as change
+
+    return change(*what, **how)
+
+
+def _numbers(text: str, option: str) -> list[int]:
+    """Read `3,7` or `3-7`."""
+    from artgen.errors import UsageError
+
+    numbers: list[int] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        first, dash, last = part.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or len(part) > 12:
+            raise UsageError(f"{option} {text[:40]!r} is no list of numbers; write 3,7 or 3-7")
+        numbers += range(int(first), min(int(last or first), int(first) + 100_000) + 1)
+    return numbers
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command(rich_help_panel="Paint")(edit)

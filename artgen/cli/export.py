@@ -1,0 +1,63 @@
+"""`artgen export`: a run's pictures in other sizes and formats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from artgen.cli.messages import print_answer, reported
+from artgen.cli.shared import Json, Yes, written_path
+
+
+def export(
+    run: Annotated[Path, typer.Argument(parser=written_path, help="Folder of a run, or a picture in it.")],
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Size in pixels; of a cell with --sheet.")
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="png, webp, svg, ora, or layers (a folder); default: as --out says."),
+    ] = None,
+    transparent: Annotated[bool, typer.Option("--transparent", help="Leave out the background.")] = False,
+    candidate: Annotated[int, typer.Option(help="Which candidate; 1 is the best.")] = 1,
+    sheet: Annotated[
+        bool, typer.Option("--sheet", help="All candidates in one picture, a sprite sheet.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", parser=written_path, help="Default: in the folder."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Write a run's picture at any size as PNG, WebP or SVG: artgen export RUN --size 4096x4096."""
+    with reported(as_json):
+        from artgen.config.values import written_size
+        from artgen.errors import UsageError
+        from artgen.export.files import FORMATS, export_run, export_sheet
+        from artgen.runs.saved import open_run
+
+        wanted = written_size(size) if size is not None else None
+        suffix = out.suffix.lower().removeprefix(".") if out is not None else ""
+        name = form or suffix or "png"
+        if name not in FORMATS:
+            raise UsageError(f"no format {name!r}; known: {', '.join(FORMATS)}")
+        opened = open_run(run, open_files=yes)
+        kind = "sheet" if sheet else "export" if candidate == 1 else f"export-{candidate}"
+        path = out or opened.folder / f"{kind}{f'-{size.lower()}' if size else ''}.{name}"
+        if path.exists() and not force:
+            raise UsageError(f"{path} is there already; choose another --out, or replace it with --force")
+        if sheet:
+            made = export_sheet(opened, path, name, wanted, transparent)
+        else:
+            made = export_run(opened, path, name, wanted, transparent, candidate)
+        facts = {"file": path, "width": made.width, "height": made.height}
+        print_answer(facts, [f"{path}  {made.width}x{made.height}"], as_json)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command(rich_help_panel="Paint")(export)

@@ -1,0 +1,101 @@
+"""What a run looks like in a terminal: progress, errors, interruption, JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from artgen.errors import ArtgenError
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+error_console = Console(stderr=True, highlight=False)
+
+WrittenWrong: type[Exception] = typer.BadParameter.__mro__[2]
+"""click's ClickException; some versions of typer bring their own click."""
+CommandLineError: type[Exception] = typer.BadParameter.__mro__[1]
+"""click's UsageError."""
+
+
+def print_json(value: Any) -> None:
+    """Write one JSON object to stdout, and nothing else."""
+    typer.echo(json.dumps(_plain(value), ensure_ascii=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+def report_error(message: str, as_json: bool = False) -> None:
+    """Write one line on stderr, and one JSON object on stdout if wanted."""
+    line = one_line(message)
+    if as_json:
+        print_json({"error": line})
+    if line:
+        error_console.print(f"error: {line}", style="red", markup=False, soft_wrap=True)
+
+
+def one_line(text: str) -> str:
+    r"""Return text without line breaks and other control characters, which may come from a file.
+
+    Example:
+        >>> one_line("no such\nfile \x1b[31m")
+        'no such file [31m'
+    """
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+
+
+def written_wrong(error: Exception) -> str:
+    """Return what is wrong with the command line, with how to learn more."""
+    message = str(getattr(error, "format_message", lambda: error)())
+    context = getattr(error, "ctx", None)
+    if not message.strip() or context is None or "artgen " in message:
+        return message
+    return f"{message.rstrip('.')} ({context.command_path} --help)"
+
+
+@contextlib.contextmanager
+def reported(as_json: bool = False) -> Iterator[None]:
+    """Turn errors into one line on stderr (or one JSON object) and the right exit status."""
+    try:
+        yield
+    except ArtgenError as error:
+        report_error(str(error), as_json)
+        raise typer.Exit(error.exit_code) from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f"{str(error.filename)[:200]}: " if error.filename else ""
+        report_error(
+            f"{where}{error.strerror or error}; check the path, the rights and the free space", as_json
+        )
+        raise typer.Exit(1) from None
+    except MemoryError:
+        report_error("out of memory; use a smaller --canvas, --size or --population", as_json)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        error_console.print("interrupted", style="yellow")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def print_answer(value: Any, lines: Iterable[str], as_json: bool) -> None:
+    """Write what was asked for: one JSON object, or lines for a person."""
+    if as_json:
+        print_json(value)
+        return
+    for line in lines:
+        typer.echo(line)

@@ -1,0 +1,65 @@
+"""What the commands that run something share: their common options, and how a run is shown."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from artgen.cli.messages import INTERRUPTED, print_json
+from artgen.cli.progress import watched
+
+if TYPE_CHECKING:
+    from artgen.runs.report import RunResult
+
+
+def written_path(text: str) -> Path:
+    """Read a path from the command line; an empty one, as of a variable that is not set, is not `.`.
+
+    Raises:
+        BadParameter: it is empty.
+    """
+    if not text.strip():
+        raise typer.BadParameter("the path is empty; name a file or a folder ('.' for this one)")
+    return Path(text)
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="FOLDER",
+        parser=written_path,
+        help="The run's own folder; default runs/<date>-…",
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is in --out.")]
+
+
+Yes = Annotated[
+    bool,
+    typer.Option("--yes", "-y", help="Open local files it names even if they are not those it began with."),
+]
+
+
+def run_and_report(work: Callable[..., RunResult], as_json: bool, quiet: bool) -> None:
+    """Run with a progress bar, say what came of it, and exit with 130 if it was stopped.
+
+    Args:
+        work: takes `listen` and `should_stop`.
+        as_json: say it as one JSON object.
+        quiet: say nothing.
+    """
+    result = watched(work, quiet or as_json)
+    if as_json:
+        print_json(dataclasses.asdict(result))
+    elif not quiet:
+        typer.echo(f"{result.picture}  (seed {result.seed}, loss {result.loss:.4f}, {result.seconds:.1f} s)")
+    if result.reason == "stopped":
+        raise typer.Exit(INTERRUPTED)

@@ -1,0 +1,24 @@
+"""The description of a run: its sections, how it is read, and the presets."""
+
+from artgen.config.reading import load_config_file, load_mapping, options_from
+from artgen.config.run import EditOptions, RunConfig
+from artgen.config.sections import (
+    CutoutOptions,
+    EvolutionOptions,
+    OptimiserOptions,
+    SnapshotOptions,
+    TimelapseOptions,
+)
+
+__all__ = [
+    "CutoutOptions",
+    "EditOptions",
+    "EvolutionOptions",
+    "OptimiserOptions",
+    "RunConfig",
+    "SnapshotOptions",
+    "TimelapseOptions",
+    "load_config_file",
+    "load_mapping",
+    "options_from",
+]

@@ -1,0 +1,106 @@
+"""Presets: named settings for a first look, everyday work and a finished piece.
+
+A preset is a YAML file in `artgen_assets/presets`:
+
+    description: one line for `artgen presets`
+    values: {steps: 200}                 # any keys of the configuration
+    renderers: {strokes: {steps: 300}}   # on top, for one renderer
+    guides: {doodle: {cutouts: {count: 16}}, others: {cutouts: {count: 8}}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from artgen.config import RunConfig, load_mapping, options_from
+from artgen.errors import UsageError, did_you_mean
+from artgen.files import shipped_folder
+from artgen.options import Options
+
+SHIPPED = ("draft", "normal", "best")
+"""Presets in the order of the time they take."""
+OTHERS = "others"
+"""Key for the guides a preset does not name."""
+
+
+class Preset(Options):
+    """What a preset's file holds; see the module."""
+
+    description: str
+    values: dict[str, Any] = Field({})
+    renderers: dict[str, dict[str, Any]] = Field({})
+    guides: dict[str, dict[str, Any]] = Field({})
+
+
+def load_preset(name: str) -> Preset:
+    """Return the preset of that name.
+
+    Raises:
+        UsageError: no such preset; the message names the nearest.
+    """
+    known = _files()
+    if name not in known:
+        hint = did_you_mean(name, known)
+        raise UsageError(
+            f"no preset {name!r}{hint} (known: {', '.join(known)}; artgen presets describes them)"
+        )
+    return options_from(Preset, load_mapping(known[name].read_text(encoding="utf-8")), f"preset {name}")
+
+
+def describe_presets() -> dict[str, str]:
+    """Return each preset's description by name."""
+    return {name: load_preset(name).description for name in _files()}
+
+
+def apply_preset(values: Mapping[str, Any], name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values with a preset on top, as it is for the renderer and guides in use.
+
+    Args:
+        values: the configuration so far.
+        name: the preset's.
+        given: what is put on top of the preset later; only its renderer and guides are looked at.
+    """
+    preset = load_preset(name)
+    renderer = given.get("renderer", values.get("renderer", RunConfig.model_fields["renderer"].default))
+    guides = given.get("guides", values.get("guides", RunConfig.model_fields["guides"].default))
+    result = merged(values, preset.values)
+    result = merged(result, preset.renderers.get(str(renderer), {}))
+    for guide in [guides] if isinstance(guides, str) else guides:
+        result = merged(result, preset.guides.get(_bare_name(str(guide)), preset.guides.get(OTHERS, {})))
+    return result
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return two nested mappings as one; where both have a value, that of `above`.
+
+    Example:
+        >>> merged({"cutouts": {"count": 4, "flip": 0}}, {"cutouts": {"count": 8}})
+        {'cutouts': {'count': 8, 'flip': 0}}
+    """
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            result[key] = merged(old, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _bare_name(guide: str) -> str:
+    """Return the guide's name without tag, file and weight."""
+    return guide.partition("@")[0].partition("=")[0].partition(":")[0].strip()
+
+
+def _files() -> dict[str, Path]:
+    """Return the presets' files by name, the quickest first."""
+    folder = shipped_folder("presets")
+    found = {
+        file.name.removesuffix(".yaml"): file for file in folder.iterdir() if file.name.endswith(".yaml")
+    }
+    shipped = [name for name in SHIPPED if name in found]
+    return {name: found[name] for name in [*shipped, *sorted(set(found) - set(shipped))]}

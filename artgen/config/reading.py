@@ -1,0 +1,110 @@
+"""Reading a configuration: YAML or JSON text, files, and one-line errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import (
+    BaseModel,
+    ValidationError,
+)
+
+from artgen.config.sections import CutoutOptions as CutoutOptions
+from artgen.config.sections import OptimiserOptions as OptimiserOptions
+from artgen.config.sections import SnapshotOptions as SnapshotOptions
+from artgen.config.sections import Sorted as Sorted
+from artgen.config.sections import TimelapseOptions as TimelapseOptions
+from artgen.config.yaml import read_yaml
+from artgen.errors import InputError, UsageError, did_you_mean
+
+LARGEST_CONFIG = 1 << 20
+"""Largest configuration file in bytes."""
+
+
+def load_mapping(text: str) -> dict[str, Any]:
+    """Read a YAML or JSON mapping.
+
+    Raises:
+        UsageError: it is too large, no mapping, or more than plain YAML (see `read_yaml`).
+    """
+    if len(text) > LARGEST_CONFIG:
+        raise UsageError(
+            f"a configuration of {len(text)} characters is refused; at most {LARGEST_CONFIG} are read"
+        )
+    values = _read_json(text)
+    if values is None:
+        try:
+            values = read_yaml(text)
+        except ValueError as error:
+            raise UsageError(f"the configuration is {error}") from None
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise UsageError("the configuration must be a mapping of names to values, such as 'steps: 200'")
+    return values
+
+
+def _read_json(text: str) -> Any:
+    """Return what JSON text holds, None if it is none; YAML would read its `1e-9` as a word."""
+    try:
+        return json.loads(text) if text.lstrip().startswith("{") else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def load_config_file(path: Path) -> dict[str, Any]:
+    """Read a configuration file as a mapping, for merging before validation.
+
+    Raises:
+        InputError: the file cannot be read.
+        UsageError: its content is of no use.
+    """
+    try:
+        if path.stat().st_size > LARGEST_CONFIG:
+            raise InputError(
+                f"{path}: larger than {LARGEST_CONFIG} bytes, so no configuration; give another file"
+            )
+        return load_mapping(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as a configuration ({error}); check the path") from None
+
+
+def options_from(model: type[BaseModel], values: Mapping[str, Any], owner: str) -> Any:
+    """Validate options against a pydantic model with one-line errors.
+
+    Args:
+        model: the options' class.
+        values: option names to values.
+        owner: what the options belong to, for the message ("renderer pixel").
+
+    Raises:
+        UsageError: an unknown option or a value of no use.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise UsageError(f"{owner}: {_one_line(error, model)}") from None
+
+
+def _one_line(error: ValidationError, model: type[BaseModel]) -> str:
+    """Return the first problem as one line that names the key, the value and the cure."""
+    first = error.errors(include_url=False)[0]
+    path = [str(part) for part in first["loc"]]
+    name = ".".join(part if part.isprintable() else repr(part) for part in path)
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {name!r}{did_you_mean(path[-1], _fields_at(model, path[:-1]))}"
+    message = first["msg"].removeprefix("Value error, ")
+    if not path:
+        return message
+    shown = repr(first["input"])
+    return f"{name}: {message[:1].lower()}{message[1:]} (got {shown[:60]})"
+
+
+def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
+    for part in path:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)

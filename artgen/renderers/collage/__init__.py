@@ -1,0 +1,5 @@
+"""Collages of patches, as in CLIP-CLOP."""
+
+from artgen.renderers.collage.renderer import Collage
+
+__all__ = ["Collage"]

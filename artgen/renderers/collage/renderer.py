@@ -1,0 +1,280 @@
+"""The collage renderer: patches that are moved, turned, scaled, squeezed, sheared and coloured.
+
+Source: P. Mirowski, D. Banarse, M. Malinowski, S. Osindero, C. Fernando, "CLIP-CLOP:
+CLIP-Guided Collage and Photomontage", 2022.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from artgen.assets import Patch, load_patches
+from artgen.errors import UsageError
+from artgen.renderers.base import (
+    MIDDLE,
+    ElementChange,
+    Layer,
+    ParameterGroup,
+    Renderer,
+    RendererOptions,
+    renderers,
+)
+from artgen.renderers.binning import Grid, assemble
+from artgen.renderers.collage import layers as layered
+from artgen.renderers.collage.atlas import Atlas, Atlases, Patches
+from artgen.renderers.collage.blending import blend_tiles, finish
+from artgen.renderers.collage.geometry import Affine, Pose, patch_to_pixels
+from artgen.renderers.collage.options import CollageOptions, Sources, clamp_
+from artgen.renderers.collage.recolour import recolour
+from artgen.renderers.collage.sampling import Scene, sample
+from artgen.renderers.collage.start import deal, mosaic, scatter
+from artgen.types import Canvas, Image, Size, Window
+
+TILE = 8
+"""Side of the tiles that are sampled, in pixels."""
+WHOLE_ATLAS = 12_000_000
+"""Texels up to which all patches are kept in the atlas; beyond, only those in use."""
+BAND_PIXELS = 2_000_000
+"""Pixels rendered at once when no gradient is wanted."""
+
+
+@renderers.register("collage")
+class Collage(Renderer):
+    """N patches per candidate.
+
+    Args:
+        options: bounds, blending and the patch sets.
+        canvas: size of the picture that is optimised.
+        patches: the patches, instead of those `options.patches` names.
+    """
+
+    Options: ClassVar[type[RendererOptions]] = CollageOptions
+    default_losses = MappingProxyType({"border": 0.5, "smoothness": 0.005, "sketch": 4.0})
+    default_population = 2
+
+    canvas: Size
+    translation: nn.Parameter
+    rotation: nn.Parameter
+    scale: nn.Parameter
+    squeeze: nn.Parameter
+    shear: nn.Parameter
+    order: nn.Parameter
+    colour: nn.Parameter
+    patch: Tensor
+    locked: Tensor
+
+    def __init__(self, options: CollageOptions, canvas: Size, patches: Sequence[Patch] | None = None) -> None:
+        super().__init__(options, canvas)
+        if patches is None:
+            include = [one.strip() for one in options.include.split(",") if one.strip()]
+            patches = load_patches(
+                options.patches,
+                include,
+                options.skip_bad,
+                options.min_pixels,
+                options.max_pixels,
+                options.normalise_brightness,
+            )
+        self.sources = Sources(patches)
+        self.credits = tuple(patch.credit() for patch in patches)
+        self.patches = Patches([patch.pixels for patch in patches])
+        self._atlases = Atlases()
+        self._kept: dict[str, Tensor] = {}
+
+    def init(self, population: int, generator: torch.Generator) -> None:
+        """Scatter patches over the picture, or its middle if the border stays calm, each as often as the others."""
+        spread = MIDDLE if self.calm_border else 1.0
+        for name, value in scatter(self.options, self.canvas, population, generator, spread).items():
+            setattr(self, name, nn.Parameter(value))
+        self.register_buffer("patch", deal(len(self.patches), population, self.options.count, generator))
+        self.register_buffer("locked", torch.zeros_like(self.patch, dtype=torch.bool))
+        self._kept = {}
+        self.project_()
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """Return the groups; lengths are in shorter sides of the picture."""
+        groups = [
+            ParameterGroup("translation", ["translation"], 0.015, 0.03),
+            ParameterGroup("rotation", ["rotation"], 0.04, 0.15),
+            ParameterGroup("scale", ["scale"], 0.01, 0.03),
+            ParameterGroup("distortion", ["squeeze", "shear"], 0.01, 0.03),
+            ParameterGroup("order", ["order"], 0.02, 0.1),
+        ]
+        if self.options.colour != "none":
+            groups.append(ParameterGroup("colour", ["colour"], 0.04, 0.1))
+        return groups
+
+    def forward(self, size: Size, window: Window | None = None) -> Canvas:
+        """Render; see `Renderer.forward`. Patches keep their own resolution at any size."""
+        window = window or Window(0, 0, *size)
+        if torch.is_grad_enabled() or window.size.height * window.size.width <= BAND_PIXELS:
+            return self._render(size, window)
+        rows = max(TILE, BAND_PIXELS // window.size.width // TILE * TILE)
+        tops = range(window.top, window.bottom, rows)
+        bands = [window._replace(top=top, bottom=min(top + rows, window.bottom)) for top in tops]
+        return torch.cat([self._render(size, band) for band in bands], 2)
+
+    def _render(self, size: Size, window: Window) -> Canvas:
+        blending = self.options.blending
+        sums = self._sums(size, window)
+        greatest = None
+        if blending == "masked_transparency_normed":
+            whole = size == self.canvas and window == Window(0, 0, *size)
+            mask = sums if whole else self._sums(self.canvas, Window(0, 0, *self.canvas))
+            greatest = mask[:, 3].amax((1, 2))
+        canvas = finish(blending, sums, greatest)
+        if self.options.invert:
+            canvas = torch.cat([canvas[:, 3:] - canvas[:, :3], canvas[:, 3:]], 1)
+        return canvas
+
+    def _sums(self, size: Size, window: Window) -> Canvas:
+        """Return the painted tiles put together, before `finish`.
+
+        Tiles are those of the whole picture, so that a window has the same bits as the whole.
+        """
+        painting = self.painting_order()
+        scene = self.scene(size, painting)
+        top, left = (edge // TILE * TILE for edge in window[:2])
+        grid = Grid(self.population, window._replace(top=top, left=left), TILE)
+        samples = sample(scene, grid, ordered=self.options.blending == "over")
+        factors = None
+        if self.options.colour != "none":
+            by_element = self.colour.gather(1, painting[..., None].expand(-1, -1, 3)).flatten(0, 1)
+            factors = by_element[samples.element]
+        layers = recolour(self.options.colour, samples.layers, factors)
+        order = self.order.gather(1, painting).flatten()[samples.element, None]
+        lengths = samples.stacks.lengths
+        tiles = blend_tiles(self.options.blending, layers, lengths, order, self.patch.shape[1])
+        return assemble(tiles, samples.stacks.bins, grid)[:, :, window.top - top :, window.left - left :]
+
+    def painting_order(self) -> Tensor:
+        """Return [P, N] the elements of each candidate, the lowest first."""
+        return self.order.detach().argsort(stable=True, dim=1)
+
+    def scene(self, size: Size, painting: Tensor | None = None) -> Scene:
+        """Return where the patches are in a picture of this size.
+
+        `painting` [P, N] gives the order of the elements; as stored if None.
+        """
+        affine, patch = self.affine(size), self.patch
+        if painting is not None:
+            affine = affine.gather(1, painting[..., None, None].expand_as(affine))
+            patch = patch.gather(1, painting)
+        return Scene(affine, patch, self.patches, self._atlas(size))
+
+    def affine(self, size: Size) -> Affine:
+        """Return [P, N, 2, 3] the maps from patch coordinates to pixels."""
+        pose = Pose(self.translation, self.rotation, self.scale, self.squeeze, self.shear)
+        return patch_to_pixels(pose, size)
+
+    def _atlas(self, size: Size) -> Atlas:
+        """Return textures for pictures of about this size, made when first needed."""
+        used = self.patch.unique()
+        longest = self.options.max_scale * min(size) * math.sqrt(max(1, self.options.max_squeeze))
+        fits = self.patches.side.clamp(max=int(longest) + 1)
+        step = 2.0 ** (math.ceil(2 * math.log2(min(longest, float(self.patches.side.max())))) / 2)
+        atlas = self._atlases.get(step)
+        if atlas is None or not torch.isin(used, atlas.contents).all():
+            small = 2 * int((fits**2).sum()) <= WHOLE_ATLAS
+            contents = torch.arange(len(self.patches), device=used.device) if small else used
+            atlas = Atlas(self.patches, contents, step, self.translation)
+            self._atlases.keep(step, atlas)
+        return atlas
+
+    def forget_textures(self) -> None:
+        """Free the textures' memory; they are made again when next needed."""
+        self._atlases = Atlases()
+
+    @torch.no_grad()
+    def project_(self) -> None:
+        """Clamp to the bounds; wrap rotations if all are allowed; restore locked patches."""
+        clamp_(dict(self.named_parameters()), self.options, self.canvas)
+        for name, kept in self._kept.items():
+            value = getattr(self, name).detach()
+            value[self.locked] = kept[self.locked]
+
+    def lock(self, elements: Sequence[int]) -> None:
+        """Keep patches as they are in every candidate; see `Renderer.lock`."""
+        self._check(elements)
+        self.locked[:, list(elements)] = True
+        self._keep()
+
+    def remove(self, elements: Sequence[int]) -> ElementChange:
+        """Delete patches from every candidate; see `Renderer.remove`."""
+        self._check(elements)
+        gone = set(elements)
+        left = [index for index in range(self.patch.shape[1]) if index not in gone]
+        if not left:
+            raise UsageError("no patch would be left; delete fewer")
+        rest = torch.tensor(left, device=self.patch.device)
+        self.load_state({name: value.index_select(1, rest) for name, value in self.state().items()})
+        return ElementChange({name: rest for name, _ in self.named_parameters()})
+
+    def _check(self, elements: Sequence[int]) -> None:
+        count = self.patch.shape[1]
+        for element in elements:
+            if not 0 <= element < count:
+                raise UsageError(f"there is no patch {element}; they are numbered 0 to {count - 1}")
+
+    def _keep(self) -> None:
+        """Note the values that `project_` restores."""
+        names = [name for name in self.state() if name != "locked"]
+        self._kept = (
+            {name: getattr(self, name).detach().clone() for name in names} if self.locked.any() else {}
+        )
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take over a state; locked patches stay locked."""
+        patch = state.get("patch")
+        if patch is not None and patch.numel() and int(patch.max()) >= len(self.patches):
+            raise UsageError(
+                f"the saved state uses patch {int(patch.max())}, but the patch sets hold only "
+                f"{len(self.patches)}; give the same --patches as when it was saved"
+            )
+        super().load_state(state)
+        self._keep()
+
+    @torch.no_grad()
+    def mutate_(self, parent: int, child: int, generator: torch.Generator) -> None:
+        """Replace `child` by a copy of `parent` with some patches moved and some exchanged."""
+        self._kept = {}
+        super().mutate_(parent, child, generator)
+        device = generator.device
+        dice = torch.rand(2, self.patch.shape[1], generator=generator, device=device).to(self.patch.device)
+        same = (dice[0] >= self.options.mutated) | self.locked[child]
+        for name in (name for group in self.parameter_groups() for name in group.parameters):
+            value = self.get_parameter(name)
+            value[child, same] = value[parent, same]
+        exchanged = (dice[1] < self.options.swaps) & ~self.locked[child]
+        drawn = torch.randint(len(self.patches), exchanged.shape, generator=generator, device=device)
+        self.patch[child] = torch.where(exchanged, drawn.to(self.patch.device), self.patch[child])
+        self._keep()
+
+    def init_from(self, source: Image | Path, generator: torch.Generator) -> None:
+        """Start as a mosaic of a picture; an SVG is refused."""
+        if isinstance(source, Path):
+            super().init_from(source, generator)
+            return
+        mosaic(self, source, generator)
+        self.project_()
+        self._keep()
+
+    def to_svg(self, size: Size) -> str:
+        """Return the first candidate with its patches embedded, moved and coloured."""
+        return layered.to_svg(self, size)
+
+    def assets_used(self) -> list[dict[str, str]]:
+        """Return the credits of the first candidate's patches, each once."""
+        return [self.credits[index] for index in sorted({int(index) for index in self.patch[0].flatten()})]
+
+    @torch.no_grad()
+    def layers(self, size: Size) -> list[Layer]:
+        """Return the first candidate's patches, the lowest first."""
+        return layered.layers(self, size)

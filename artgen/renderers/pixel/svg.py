@@ -1,0 +1,122 @@
+"""Cells as SVG: one path per colour, neighbours of equal colour merged."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from artgen.geometry import Size
+from artgen.renderers.pixel.cells import UNITS, Lattice, outline
+
+Point = tuple[int, int]
+Paint = tuple[int, int, int, int]
+"""Straight red, green, blue, alpha of 0 to 255."""
+
+
+def cells_svg(cells: Float[Tensor, "4 rows columns"], lattice: Lattice, grid: Size, size: Size) -> str:
+    """Return cells as an SVG document that shows, at any size, what the PNG shows.
+
+    `shape-rendering="crispEdges"` gives each pixel the colour of the cell its centre is
+    in, without seams between neighbours.
+
+    Args:
+        cells: premultiplied RGBA of each cell, in [0, 1].
+        lattice: the tiling.
+        grid: number of cells down and across.
+        size: of the document in pixels.
+    """
+    loops = {paint: merge(outlines) for paint, outlines in _by_paint(cells, lattice, grid).items()}
+    width, height = UNITS * grid.width, UNITS * grid.height
+    corners = (place for found in loops.values() for loop in found for point in loop for place in point)
+    common = math.gcd(width, height, *corners)
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{size.width}" height="{size.height}" '
+        f'viewBox="0 0 {width // common} {height // common}" '
+        'preserveAspectRatio="none" shape-rendering="crispEdges">'
+    )
+    return "\n".join([head, *(_path(paint, found, common) for paint, found in loops.items()), "</svg>\n"])
+
+
+def merge(outlines: Iterable[list[Point]]) -> list[list[Point]]:
+    """Return the closed borders of the union of cells that share their corners.
+
+    An edge between two of the cells occurs once in each direction, and so vanishes.
+    What is left is chained into loops: clockwise around an area, the other way around
+    a hole.
+
+    Args:
+        outlines: corners of each cell, clockwise.
+
+    Example:
+        >>> merge([[(0, 0), (1, 0), (1, 1), (0, 1)], [(1, 0), (2, 0), (2, 1), (1, 1)]])
+        [[(0, 0), (2, 0), (2, 1), (0, 1)]]
+    """
+    edges: dict[tuple[Point, Point], None] = {}
+    for corners in outlines:
+        for edge in zip(corners, [*corners[1:], corners[0]], strict=True):
+            if edge[0] == edge[1]:
+                continue
+            if edge[::-1] in edges:
+                del edges[edge[::-1]]
+            else:
+                edges[edge] = None
+    onward: dict[Point, list[Point]] = defaultdict(list)
+    for start, end in edges:
+        onward[start].append(end)
+    return [_without_straight(loop) for loop in _loops(onward)]
+
+
+def _loops(onward: dict[Point, list[Point]]) -> Iterable[list[Point]]:
+    for start in list(onward):
+        while onward[start]:
+            loop, place = [start], onward[start].pop()
+            while place != start:
+                loop.append(place)
+                place = onward[place].pop()
+            yield loop
+
+
+def _without_straight(loop: list[Point]) -> list[Point]:
+    """Leave out corners that lie on a straight line between their neighbours."""
+    neighbours = zip([loop[-1], *loop[:-1]], loop, [*loop[1:], loop[0]], strict=True)
+    return [(x, y) for (x0, y0), (x, y), (x1, y1) in neighbours if (x - x0) * (y1 - y) != (y - y0) * (x1 - x)]
+
+
+def _by_paint(cells: Tensor, lattice: Lattice, grid: Size) -> dict[Paint, list[list[Point]]]:
+    """Return the outlines of all cells that are seen, by colour."""
+    alpha = cells[3:]
+    straight = torch.cat([cells[:3] / alpha.clamp(min=1e-6), alpha]).clamp(0, 1)
+    paints = (straight * 255).round().int().permute(1, 2, 0).tolist()
+    found: dict[Paint, list[list[Point]]] = defaultdict(list)
+    for row, line in enumerate(paints):
+        for column, (red, green, blue, opacity) in enumerate(line):
+            corners = outline(lattice, row, column, grid)
+            if opacity and _has_area(corners):
+                found[(red, green, blue, opacity)].append(corners)
+    return found
+
+
+def _has_area(corners: list[Point]) -> bool:
+    neighbours = zip(corners, [*corners[1:], corners[0]], strict=True)
+    return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in neighbours) != 0
+
+
+def _path(paint: Paint, loops: list[list[Point]], common: int) -> str:
+    colour = f"#{bytes(paint[:3]).hex()}"
+    opacity = "" if paint[3] == 255 else f' fill-opacity="{paint[3] / 255:.4f}"'
+    data = "".join(_loop_data([(x // common, y // common) for x, y in loop]) for loop in loops)
+    return f'<path fill="{colour}"{opacity} d="{data}"/>'
+
+
+def _loop_data(loop: list[Point]) -> str:
+    parts = [f"M{loop[0][0]} {loop[0][1]}"]
+    for (x0, y0), (x, y) in itertools.pairwise(loop):
+        dx, dy = x - x0, y - y0
+        parts.append(f"h{dx}" if dy == 0 else f"v{dy}" if dx == 0 else f"l{dx} {dy}")
+    return "".join(parts) + "z"

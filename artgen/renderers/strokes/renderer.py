@@ -1,0 +1,191 @@
+"""Brush strokes and filled shapes: Bézier paths painted over each other."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import MappingProxyType
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from artgen.images import parse_colour
+from artgen.palettes import Palette, load_palette, nearest_colours
+from artgen.renderers.base import MIDDLE, ElementChange, Feedback, Layer, renderers
+from artgen.renderers.strokes.elements import StrokeSet
+from artgen.renderers.strokes.export import drawing_of, layer_names, layers_of, triple
+from artgen.renderers.strokes.from_svg import strokes_of
+from artgen.renderers.strokes.growth import kept, new_strokes, visible_ink
+from artgen.renderers.strokes.memory import check_memory
+from artgen.renderers.strokes.options import StrokesOptions
+from artgen.renderers.strokes.rasterise import Paths, curves_of, on_paper, paint, parts_of, premultiplied
+from artgen.renderers.strokes.start import Beginning, Kind, random_strokes, strokes_on_map, strokes_on_picture
+from artgen.svg.read import read_svg
+from artgen.svg.write import Drawing, write_svg
+from artgen.types import Canvas, Image, Size, Window
+
+WINDOW = 512
+"""Without gradients, pictures are painted in windows of this side, to spare memory."""
+
+
+@renderers.register("strokes")
+class Strokes(StrokeSet):
+    """N paths of S cubic Béziers each, painted in order, the first the lowest; see `StrokeSet`."""
+
+    Options = StrokesOptions
+    default_losses = MappingProxyType({"smoothness": 0.006, "border": 1.0})
+
+    def __init__(self, options: StrokesOptions, canvas: Size) -> None:
+        super().__init__(options, canvas)
+        self.given: Palette | None = load_palette(options.palette) if options.palette is not None else None
+        self.surrogate_gradients = self.given is not None
+
+    # --- beginning -----------------------------------------------------------------
+
+    def init(self, population: int, generator: torch.Generator) -> None:
+        """Create random candidates, as CLIPDraw; see `Renderer.init`.
+
+        Raises:
+            UsageError: they would need more memory than there is.
+        """
+        check_memory(population, max(self.options.strokes), self.options.width, self.canvas)
+        self._set_paper(population, None)
+        self.set_strokes(random_strokes(self._kind, population, self.options.strokes[0], generator))
+        self.project_()
+
+    def init_from(self, source: Image | Path, generator: torch.Generator) -> None:
+        """Start on a picture's edges, or from an SVG; see `Renderer.init_from`.
+
+        An SVG brings its own number of strokes and curves, and its paper unless
+        `options.paper` names a colour. The first candidate is the SVG as it is, the others
+        differ by noise.
+
+        Raises:
+            InputError: the SVG cannot be used.
+        """
+        population = self.population
+        if not isinstance(source, Path):
+            self.set_strokes(
+                strokes_on_picture(self._kind, source, population, self.points.shape[1], generator)
+            )
+            return
+        drawing = read_svg(source)
+        begin = strokes_of(drawing, self.options.shape == "closed", self.extent)
+        check_memory(population, begin.width.shape[1], self.options.width, self.canvas)
+        if drawing.paper is not None and not self._is_clear and self.options.paper in (None, "learned"):
+            self._set_paper(population, torch.tensor(drawing.paper))
+        self.set_strokes(Beginning(*(part.expand(population, *part.shape[1:]).clone() for part in begin)))
+        for child in range(1, population):
+            self.mutate_(0, child, generator)
+
+    def init_from_map(
+        self, picture: Image, saliency: Float[Tensor, "1 1 h w"], generator: torch.Generator
+    ) -> None:
+        """Start where a map (such as a guide's saliency) is high, in the picture's colours."""
+        count = self.points.shape[1]
+        self.set_strokes(strokes_on_map(self._kind, picture, saliency, self.population, count, generator))
+
+    @property
+    def _kind(self) -> Kind:
+        options = self.options
+        spread = options.spread or (MIDDLE if self.calm_border else 1.0)
+        return Kind(options.segments, options.shape == "closed", options.width, self.extent, spread)
+
+    @property
+    def _is_clear(self) -> bool:
+        """Whether what is behind the picture shows: wanted so, or behind it is a picture."""
+        behind = self.options.paper is None and self.background is None
+        return self.transparent or behind or bool(self.options.paper == "transparent")
+
+    def _set_paper(self, population: int, colour: Tensor | None) -> None:
+        if self._is_clear:
+            return
+        learned = self.options.paper == "learned"
+        named = self.options.paper if self.options.paper and not learned else self.background or "white"
+        colour = parse_colour(named) if colour is None else colour
+        self.store("paper", colour.expand(population, 3).clone(), learned=learned)
+
+    # --- rendering -----------------------------------------------------------------
+
+    def forward(self, size: Size, window: Window | None = None) -> Canvas:
+        """Render every candidate; see `Renderer.forward`.
+
+        Without gradients large pictures are painted window by window.
+        """
+        window = window or Window(0, 0, *size)
+        paths = self.paths(size)
+        if torch.is_grad_enabled() or max(window.size) <= WINDOW:
+            return self._on_paper(paint(paths, window))
+        canvas = paths.curves.new_empty(self.population, 4, *window.size)
+        for part, view in parts_of(canvas, window, WINDOW):
+            view.copy_(self._on_paper(paint(paths, part)))
+        return canvas
+
+    def paths(self, size: Size) -> Paths:
+        """Return what is painted, in pixels of a picture of this size."""
+        linear = self.options.blend == "linear"
+        return Paths(
+            curves_of(self.points, size, self.extent),
+            self.width * (math.sqrt(size.width / self.extent[0] * size.height / self.extent[1]) / 2),
+            premultiplied(self.shown_colour(), self.opacity, linear),
+            self.options.shape == "closed",
+            self.options.fill,
+            self.options.taper,
+        )
+
+    def shown_colour(self) -> Float[Tensor, "population elements 3"]:
+        """Return the colours as painted: with a palette, its nearest ink (straight-through)."""
+        if self.given is None:
+            return self.colour
+        inks = self.given.colours.to(self.colour)
+        free = self.colour.detach()
+        nearest = inks[nearest_colours(free.flatten(0, 1), inks)].view_as(free)
+        return self.colour + (nearest - free)
+
+    def _on_paper(self, canvas: Canvas) -> Canvas:
+        return on_paper(canvas, None if self._is_clear else self.paper, self.options.blend == "linear")
+
+    # --- elements ------------------------------------------------------------------
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Numbers of strokes, one after the other; the end of each is a picture of its own."""
+        return tuple(self.options.strokes)
+
+    def advance(
+        self, progress: float, generator: torch.Generator, feedback: Feedback | None = None
+    ) -> ElementChange | None:
+        """Grow to the next number of the series at equal parts of the run, pruning what is not seen."""
+        level = min(int(progress * len(self.levels) + 1e-9), len(self.levels) - 1)
+        count = self.points.shape[1]
+        if level <= int(self.level.max()) or count >= self.levels[level]:
+            return None
+        with torch.no_grad():
+            ink = visible_ink(self.paths(self.canvas), Window(0, 0, *self.canvas))
+        keep = kept(ink, self.locked)
+        added = self.levels[level] - len(keep)
+        return self.rebuild(keep, new_strokes(self._kind, self.population, added, generator, feedback), level)
+
+    def assets_used(self) -> list[dict[str, str]]:
+        """Return where the palette comes from, if one was given."""
+        return [] if self.given is None else [self.given.credit()]
+
+    # --- export --------------------------------------------------------------------
+
+    def to_svg(self, size: Size) -> str:
+        """Return the first candidate as an SVG document; see `artgen.svg.write`."""
+        return write_svg(self.drawing(size))
+
+    @torch.no_grad()
+    def drawing(self, size: Size) -> Drawing:
+        """Return the first candidate as a vector drawing, a layer per step of the growing series."""
+        layers = layer_names(self.level[0].tolist())
+        paper = None if self._is_clear else triple(self.paper[0])
+        return drawing_of(self.paths(size), self.shown_colour(), self.opacity, layers, size, paper)
+
+    @torch.no_grad()
+    def layers(self, size: Size) -> list[Layer]:
+        """Return the paper and each stroke of the first candidate; see `Renderer.layers`."""
+        paper = None if self._is_clear else self.paper[0]
+        return layers_of(self.paths(size), size, paper, linear=self.options.blend == "linear")

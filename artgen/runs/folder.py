@@ -1,0 +1,121 @@
+"""A run's folder: a safe name, and files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import hashlib
+import re
+import tempfile
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from platformdirs import user_cache_path
+
+from artgen.errors import RunError, UsageError
+
+OUTPUTS = (
+    "checkpoint.safetensors",
+    "image.*",
+    "candidate-*.png",
+    "level-*",
+    "sketch.png",
+    "run.json",
+    "metrics.jsonl",
+    "timelapse.*",
+    "tiles/tile-*.safetensors",
+)
+"""Files that a run writes besides its configuration, by pattern."""
+LONGEST_SLUG = 48
+"""Longest part of a folder's name that comes from the prompt, in characters."""
+
+
+def slug(text: str) -> str:
+    """Return a file name made of a-z, 0-9 and `-` for any text.
+
+    Example:
+        >>> slug("../../A blue rabbit:2")
+        'a-blue-rabbit-2'
+    """
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-") or "picture"
+
+
+def make_folder(wanted: Path | None, prompt: str, seed: int, force: bool) -> Path:
+    """Create and return the folder of a new run.
+
+    Args:
+        wanted: the run's own folder, or None for `runs/<date>-<slug>-<seed>`.
+        prompt: gives the slug.
+        seed: the run's seed.
+        force: use `wanted` even if it holds files; files of a run are replaced.
+
+    Raises:
+        UsageError: `wanted` is not empty, or no folder.
+        RunError: it cannot be created.
+    """
+    if wanted is not None:
+        if wanted.exists() and not wanted.is_dir():
+            raise UsageError(f"{wanted} is a file; give --out a folder")
+        if wanted.is_dir() and any(wanted.iterdir()) and not force:
+            raise UsageError(
+                f"{wanted} is not empty; choose another --out, or replace what is there with --force"
+            )
+        folder = wanted
+    else:
+        folder = _free_name(Path("runs") / f"{datetime.date.today():%Y-%m-%d}-{slug(prompt)}-{seed}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (OSError, RecursionError) as error:  # pathlib makes the folders above by calling itself
+        reason = getattr(error, "strerror", None) or "too many folders in each other"
+        raise RunError(f"{str(folder)[:200]}: cannot be written ({reason}); choose another --out") from None
+    return folder
+
+
+def clear_outputs(folder: Path) -> None:
+    """Remove what an earlier run left in a folder that is used again; other files stay."""
+    for pattern in OUTPUTS:
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+def _free_name(folder: Path) -> Path:
+    """Return the folder, or with the first free suffix `-2`, `-3` ..."""
+    candidate, number = folder, 1
+    while candidate.exists():
+        number += 1
+        candidate = folder.with_name(f"{folder.name}-{number}")
+    return candidate
+
+
+@contextlib.contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold a folder while a run writes into it; the system lets go of it when the process ends, however it ends.
+
+    The lock lies in the user's cache, so that a run's folder holds nothing but the run. If
+    the cache cannot be written, there is none.
+
+    Raises:
+        RunError: another process holds it.
+    """
+    name = hashlib.sha256(str(folder.resolve()).encode(errors="surrogateescape")).hexdigest()[:32]
+    path = user_cache_path("artgen") / "locks" / f"{name}.lock"
+    lock = FileLock(path, timeout=0)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise RunError(
+            f"{folder}: another run is writing there; wait for its end, or choose another --out"
+        ) from None
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,52 @@
+"""metrics.jsonl: each figure by name, unweighted, one line per logged step."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from artgen.engine.events import Stepped
+from artgen.files import write_atomically
+
+LINES_WANTED = 500
+"""About how many lines a run logs."""
+
+
+class Metrics:
+    """Collects lines and writes them with each checkpoint, so that a resumed run repeats none.
+
+    Args:
+        path: the file.
+        steps: number of steps in all, for the interval between lines.
+        done: number of steps already done; later lines of an older file are dropped.
+    """
+
+    def __init__(self, path: Path, steps: int, done: int) -> None:
+        self._path = path
+        self._every = max(1, steps // LINES_WANTED)
+        self._lines = self._read(done)
+
+    def note(self, event: Stepped) -> None:
+        """Add a line for the step if it is one to log."""
+        if event.step % self._every and event.step != 1:
+            return
+        line = {"step": event.step, "losses": _plain(event.losses)}
+        line |= {name: _plain(figures) for name, figures in event.terms.items()}
+        self._lines.append(json.dumps(line))
+
+    def flush(self) -> None:
+        """Write all lines."""
+        write_atomically(self._path, "".join(f"{line}\n" for line in self._lines).encode())
+
+    def _read(self, done: int) -> list[str]:
+        if not done or not self._path.is_file():
+            return []
+        lines = self._path.read_text(encoding="utf-8").splitlines()
+        return [line for line in lines if json.loads(line)["step"] <= done]
+
+
+def _plain(figures: Sequence[float]) -> list[float | None]:
+    """Return figures as JSON has them, which knows no infinity."""
+    return [figure if math.isfinite(figure) else None for figure in figures]

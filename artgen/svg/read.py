@@ -1,0 +1,268 @@
+"""Reading SVG that may be hostile: paths and basic shapes, as cubic Béziers."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import defusedxml
+import torch
+from defusedxml import ElementTree
+from PIL import ImageColor
+
+from artgen.errors import InputError
+from artgen.files import require_plain_file
+from artgen.geometry import Size
+from artgen.svg.path_data import IDENTITY, Curve, Matrix, apply, compose, line, parse_path, parse_transform
+from artgen.svg.shapes import length, outline
+from artgen.svg.write import Drawing, VectorPath
+
+LARGEST_FILE = 16_000_000
+"""Largest SVG file in bytes."""
+MOST_CURVES = 50_000
+"""Most curves in a drawing."""
+MOST_ELEMENTS = 50_000
+DEEPEST = 100
+"""Most groups inside groups."""
+
+_REFUSED = {
+    "script",
+    "foreignobject",
+    "image",
+    "iframe",
+    "embed",
+    "object",
+    "audio",
+    "video",
+    "animate",
+    "set",
+}
+_SKIPPED = {
+    "defs",
+    "clippath",
+    "mask",
+    "symbol",
+    "marker",
+    "pattern",
+    "metadata",
+    "style",
+    "title",
+    "desc",
+    "text",
+}
+_INHERITED = ("fill", "fill-rule", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "color")
+
+Style = Mapping[str, str]
+
+
+def read_svg(path: Path) -> Drawing:
+    """Read an SVG file; see `parse_svg`.
+
+    Raises:
+        InputError: no such file, too large, malformed or hostile.
+    """
+    try:
+        require_plain_file(path)
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError(f"{path}: larger than {LARGEST_FILE} bytes; simplify the drawing")
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    return parse_svg(content, str(path))
+
+
+def parse_svg(content: bytes | str, name: str = "the SVG") -> Drawing:
+    """Read an SVG document.
+
+    Understood are path, line, polyline, polygon, rect, circle and ellipse, groups,
+    transforms and presentation attributes; gradients count as grey; text, clipping and
+    `use` are left out. A subpath is a path of its own. A rectangle that covers the whole
+    picture below everything else is the paper.
+
+    Args:
+        content: the document.
+        name: what to call it in messages.
+
+    Raises:
+        InputError: malformed, too large, or with scripts, entities, or references to
+            other files.
+    """
+    try:
+        root = ElementTree.fromstring(content, forbid_dtd=True)
+    except defusedxml.DefusedXmlException:
+        raise InputError(f"{name}: has a DTD or entities, which are refused; save it as plain SVG") from None
+    except Exception as error:  # expat's ParseError, encodings, recursion, memory
+        raise InputError(
+            f"{name}: not well-formed XML ({type(error).__name__}: {error}); save it again"
+        ) from None
+    if _tag(root) != "svg":
+        raise InputError(f"{name}: the outermost element is {_tag(root)!r}, not svg; give an SVG file")
+    _refuse_hostile(root, name)
+    try:
+        size, matrix = _frame(root)
+        paths = list(_limited(_walk(root, matrix, {}, 1.0, "strokes", 0), name))
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{name}: {error}; save it as plain SVG") from None
+    if paths and _is_paper(paths[0], size):
+        return Drawing(size, paths[1:], paths[0].colour)
+    return Drawing(size, paths)
+
+
+def _tag(element: Any) -> str:
+    return str(element.tag).rpartition("}")[2].lower()
+
+
+def _refuse_hostile(root: Any, name: str) -> None:
+    for count, element in enumerate(root.iter()):
+        if count > MOST_ELEMENTS:
+            raise InputError(f"{name}: more than {MOST_ELEMENTS} elements; simplify the drawing")
+        tag = _tag(element)
+        if tag in _REFUSED:
+            raise InputError(f"{name}: has a {tag} element, which is refused; remove it")
+        for key, value in element.attrib.items():
+            plain = key.rpartition("}")[2].lower()
+            if plain.startswith("on"):
+                raise InputError(f"{name}: has the script attribute {plain!r}, which is refused; remove it")
+            if plain in ("href", "src") and not value.strip().startswith("#"):
+                raise InputError(
+                    f"{name}: refers to something outside the file ({plain}); remove the reference"
+                )
+            _refuse_css(value, name)
+        if tag == "style":
+            _refuse_css("".join(element.itertext()), name)
+
+
+def _refuse_css(text: str, name: str) -> None:
+    lower = text.lower()
+    outside = "@import" in lower or re.search(r"url\s*\(\s*(?![\s'\"]*#)", lower)
+    if outside or "javascript:" in lower:
+        raise InputError(f"{name}: refers to something outside the file (CSS); remove the reference")
+
+
+def _limited(paths: Iterator[VectorPath], name: str) -> Iterator[VectorPath]:
+    count = 0
+    for path in paths:
+        count += len(path.curves)
+        if count > MOST_CURVES:
+            raise InputError(f"{name}: more than {MOST_CURVES} curves; simplify the drawing")
+        yield path
+
+
+def _frame(root: Any) -> tuple[Size, Matrix]:
+    """Return the drawing's size in pixels and the transform from its view box."""
+    box = [float(v) for v in re.split(r"[\s,]+", root.get("viewBox", "").strip()) if v]
+    if box and (len(box) != 4 or box[2] <= 0 or box[3] <= 0 or not all(map(math.isfinite, box))):
+        raise ValueError(f"viewBox {root.get('viewBox')[:40]!r} is not four numbers with a size")
+    given = [length(root.get(key, ""), None) for key in ("width", "height")]
+    width = given[0] or (box[2] if box else 300.0)
+    height = given[1] or (box[3] if box else 150.0)
+    if not (0 < width <= 1e6 and 0 < height <= 1e6):
+        raise ValueError(f"its size {width:g} x {height:g} is of no use")
+    size = Size(max(1, round(height)), max(1, round(width)))
+    if not box:
+        return size, IDENTITY
+    scale = min(width / box[2], height / box[3])
+    left, top = (width - scale * box[2]) / 2, (height - scale * box[3]) / 2
+    return size, (scale, 0.0, 0.0, scale, left - scale * box[0], top - scale * box[1])
+
+
+def _walk(
+    element: Any, matrix: Matrix, style: Style, opacity: float, layer: str, depth: int
+) -> Iterator[VectorPath]:
+    """Yield the paths of an element and all in it, in order of painting."""
+    tag = _tag(element)
+    if tag in _SKIPPED or not isinstance(element.tag, str):
+        return
+    if depth > DEEPEST:
+        raise ValueError(f"groups are nested more than {DEEPEST} deep")
+    own = _own_style(element)
+    if own.get("display") == "none" or own.get("visibility") == "hidden":
+        return
+    style = {**style, **{key: own[key] for key in _INHERITED if own.get(key, "inherit") != "inherit"}}
+    opacity *= _ratio(own.get("opacity", "1"))
+    if element.get("transform"):
+        matrix = compose(matrix, parse_transform(element.get("transform")))
+    if tag == "g":
+        layer = next((v for k, v in element.attrib.items() if k.endswith("label")), element.get("id", layer))
+    if tag in ("svg", "g", "a", "switch"):
+        for child in element:
+            yield from _walk(child, matrix, style, opacity, layer, depth + 1)
+        return
+    yield from _paths(element, matrix, style, opacity, layer)
+
+
+def _own_style(element: Any) -> dict[str, str]:
+    style = {key: value.strip() for key, value in element.attrib.items()}
+    for part in element.get("style", "").split(";"):
+        key, colon, value = part.partition(":")
+        if colon:
+            style[key.strip().lower()] = value.strip()
+    return style
+
+
+def _paths(element: Any, matrix: Matrix, style: Style, opacity: float, layer: str) -> Iterator[VectorPath]:
+    """Yield the fill, then the stroke of each subpath."""
+    if "data-stroke" in element.attrib:
+        subpaths = parse_path(element.get("data-stroke"), MOST_CURVES)
+        width, taper = float(element.get("data-width", "1")), float(element.get("data-taper", "0"))
+        colour, strength = _colour(style.get("fill", "black"), style), _ratio(style.get("fill-opacity", "1"))
+        style = {**style, "fill": "none"}
+    else:
+        subpaths = outline(element, _tag(element), MOST_CURVES)
+        width, taper = length(style.get("stroke-width", "1")) or 0.0, 0.0
+        colour, strength = (
+            _colour(style.get("stroke", "none"), style),
+            _ratio(style.get("stroke-opacity", "1")),
+        )
+    fill, a, b, c, d = _colour(style.get("fill", "black"), style), *matrix[:4]
+    rule: Literal["nonzero", "evenodd"] = "evenodd" if style.get("fill-rule") == "evenodd" else "nonzero"
+    for subpath in subpaths:
+        if fill is not None:
+            last = subpath.curves[-1][3]
+            joined = [] if abs(last - subpath.start) <= 1e-6 else [line(last, subpath.start)]
+            strong = opacity * _ratio(style.get("fill-opacity", "1"))
+            yield VectorPath(
+                _tensor([*subpath.curves, *joined], matrix), fill, strong, 0.0, True, rule, 0.0, layer
+            )
+        if colour is not None and width > 0:
+            scaled = width * math.sqrt(abs(a * d - b * c))
+            curves = _tensor(subpath.curves, matrix)
+            yield VectorPath(curves, colour, opacity * strength, scaled, False, rule, taper, layer)
+
+
+def _tensor(curves: list[Curve], matrix: Matrix) -> torch.Tensor:
+    points = [[apply(matrix, point) for point in curve] for curve in curves]
+    return torch.view_as_real(torch.tensor(points, dtype=torch.complex128)).float()
+
+
+def _ratio(text: str) -> float:
+    value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    return min(max(value, 0.0), 1.0) if math.isfinite(value) else 1.0
+
+
+def _colour(text: str, style: Style) -> tuple[float, float, float] | None:
+    """Read a paint; None for none, grey for gradients and patterns."""
+    text = style.get("color", "black") if text.lower() == "currentcolor" else text
+    if text.lower() in ("none", "transparent", ""):
+        return None
+    if text.lower().startswith("url"):
+        return 0.5, 0.5, 0.5
+    try:
+        red, green, blue = ImageColor.getrgb(text)[:3]
+    except ValueError:
+        raise ValueError(f"colour {text[:40]!r} is not understood") from None
+    return red / 255, green / 255, blue / 255
+
+
+def _is_paper(path: VectorPath, size: Size) -> bool:
+    """Tell whether a path is an opaque rectangle over the whole picture."""
+    if not path.closed or path.opacity < 1 or len(path.curves) != 4:
+        return False
+    corners = path.curves[:, 0]
+    straight = corners + (path.curves[:, 3] - corners) / 3
+    whole = torch.tensor([[0.0, 0], [size.width, 0], [size.width, size.height], [0, size.height]])
+    on_corner = torch.cdist(whole, corners).amin(1) < 0.01
+    return bool(on_corner.all() and (straight - path.curves[:, 1]).abs().max() < 0.01)
