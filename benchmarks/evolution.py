@@ -89,7 +89,7 @@ def best_picture(config: RunConfig, guide: Guide) -> tuple[Image, float]:
     assert state.smoothed is not None
     best = int(state.smoothed.argmin())
     with torch.no_grad():
-        picture = stage.ground.opaque(stage.renderer(stage.canvas))[best : best + 1]
+        picture = stage.background.opaque(stage.renderer(stage.canvas))[best : best + 1]
     passes = max(1, VIEWS // config.cutouts.count)
     judged = [
         float(stage.objective(picture, [torch.Generator().manual_seed(FIRST_VIEW_SEED + number)]).losses)

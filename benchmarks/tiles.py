@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from artgen.composition import Tiling
+from artgen.grid import Tiling
 from artgen.images import read_opaque
 from artgen.runs.checkpoint import load_checkpoint
 from artgen.runs.state import Facts

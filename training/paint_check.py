@@ -140,7 +140,9 @@ def paint(
                 1 - fit.mean(1)
             )
             (
-                loss + settings.smooth * roughness(cells) + settings.border * unrest(cells, settings.ground)
+                loss
+                + settings.smooth * roughness(cells)
+                + settings.border * unrest(cells, settings.background)
             ).sum().backward()
             optimiser.step()
             optimiser.zero_grad()

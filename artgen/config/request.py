@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from artgen import composition as compositions
+from artgen import grid as compositions
 from artgen import prompts as grammar
-from artgen.composition import Tiling
+from artgen.grid import Tiling
 from artgen.options import Options
 
 NOT_WITH_TILES = ("composition", "init", "target", "style", "mask", "transparent", "wrap")

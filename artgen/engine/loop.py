@@ -24,8 +24,8 @@ from artgen.engine.state import LoopState, settled_already
 from artgen.engine.watch import Watch
 from artgen.errors import RunError
 from artgen.memory import is_out_of_memory, memory_reported
+from artgen.renderers.background import Background
 from artgen.renderers.base import Feedback, Renderer
-from artgen.renderers.ground import Ground
 from artgen.types import Image, Size
 
 LAST_ROUND = 2 / 3
@@ -42,7 +42,7 @@ class Stage:
         renderer: makes the pictures.
         objective: judges them.
         canvas: size that is optimised.
-        ground: what is behind and around the picture.
+        background: what is behind and around the picture.
         optimiser: rates, schedule, clipping, patience.
         every: steps between two readings of figures from the device; see `artgen.engine.watch`.
     """
@@ -50,7 +50,7 @@ class Stage:
     renderer: Renderer
     objective: Objective
     canvas: Size
-    ground: Ground
+    background: Background
     optimiser: OptimiserOptions
     every: int = 1
 
@@ -134,11 +134,11 @@ def _step(
     set_rates(state.optimiser, stage.optimiser, progress)
     with memory_reported("use a smaller --canvas or --population"):
         canvas = renderer(stage.canvas)
-        image = stage.ground.judged(canvas, state.streams.views(len(canvas)))
+        image = stage.background.judged(canvas, state.streams.views(len(canvas)))
     judgement = _judge(stage, state, image, listen)
     outcome = [image]
-    if stage.ground.transparent:
-        excess = stage.ground.opacity_excess(canvas)
+    if stage.background.transparent:
+        excess = stage.background.opacity_excess(canvas)
         judgement = judgement.with_term("opacity", excess.detach())
         outcome.append(excess)
     watch.check("loss", [judgement.losses, judgement.gradient])

@@ -23,8 +23,8 @@ from artgen.files import write_atomically
 from artgen.geometry import Size
 from artgen.images import to_pillow
 from artgen.memory import check_export
+from artgen.renderers.background import Background
 from artgen.renderers.base import Layer, Renderer
-from artgen.renderers.ground import Ground
 from artgen.renderers.rendering import render_picture
 
 Format = Literal["png", "webp", "svg", "ora", "layers"]
@@ -61,7 +61,7 @@ def export_run(
         document = single.to_svg(size)
         if document is None:
             raise UsageError(f"the renderer {run.config.renderer} has no SVG form; use --format png or webp")
-        write_atomically(path, with_mask(document, run.ground, size).encode())
+        write_atomically(path, with_mask(document, run.background, size).encode())
         return size
     if form == "webp" and max(size) > LONGEST_WEBP:
         raise UsageError(
@@ -107,7 +107,7 @@ def export_sheet(run: SavedRun, path: Path, form: Format, size: Size | None, tra
         )
     check_export(whole)
     transparent = transparent or run.config.transparent
-    empty = torch.zeros(4, *cell) if transparent else run.ground.behind(cell).expand(3, *cell)
+    empty = torch.zeros(4, *cell) if transparent else run.background.behind(cell).expand(3, *cell)
     sheet = empty.repeat(1, rows, columns)
     for index in range(len(run.order)):
         top, left = index // columns * cell.height, index % columns * cell.width
@@ -128,13 +128,13 @@ def default_size(run: SavedRun, side: int | None = None) -> Size:
 
 def _background(run: SavedRun, size: Size) -> Layer:
     """Return what is behind the picture as a layer."""
-    behind = run.ground.behind(size).expand(3, *size)
+    behind = run.background.behind(size).expand(3, *size)
     return Layer("background", torch.cat([behind, torch.ones(1, *size)]), 0, 0)
 
 
 def _finished(run: SavedRun, single: Renderer, size: Size, transparent: bool) -> Picture:
     canvas = render_picture(single, size)
-    return run.ground.masked(canvas)[0] if transparent else run.ground.opaque(canvas)[0]
+    return run.background.masked(canvas)[0] if transparent else run.background.opaque(canvas)[0]
 
 
 def _write(path: Path, form: Format, picture: Picture, configuration: str) -> None:
@@ -155,7 +155,7 @@ class SavedRun:
         config: its description.
         renderer: all candidates.
         order: indices of the candidates, best first.
-        ground: what is behind and around the picture.
+        background: what is behind and around the picture.
         step: number of steps it has made.
         inputs: fingerprints of the local files it began with.
     """
@@ -164,7 +164,7 @@ class SavedRun:
     config: RunConfig
     renderer: Renderer
     order: list[int]
-    ground: Ground
+    background: Background
     step: int
     inputs: Mapping[str, str]
 

@@ -11,23 +11,23 @@ from torch import Tensor
 
 from artgen.geometry import Size
 from artgen.images import to_pillow
-from artgen.renderers.ground import Ground
+from artgen.renderers.background import Background
 
 
-def with_mask(svg: str, ground: Ground, size: Size) -> str:
-    """Return the document with the ground's mask and kept picture; unchanged without a mask.
+def with_mask(svg: str, background: Background, size: Size) -> str:
+    """Return the document with the background's mask and kept picture; unchanged without a mask.
 
     Args:
         svg: a document of this size.
-        ground: mask and kept picture, embedded as PNG.
+        background: mask and kept picture, embedded as PNG.
         size: in pixels.
     """
-    if ground.mask is None:
+    if background.mask is None:
         return svg
     blank = torch.zeros(1, 4, *size)
     white = torch.ones(1, 4, *size)
-    free = Ground(torch.ones(3, 1, 1), ground.mask).masked(white)[0, 3:]
-    kept = ground.masked(blank)[0]
+    free = Background(torch.ones(3, 1, 1), background.mask).masked(white)[0, 3:]
+    kept = background.masked(blank)[0]
     inner = svg[svg.index("<svg") :]
     frame = f'width="{size.width}" height="{size.height}"'
     return (

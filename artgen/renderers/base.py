@@ -118,7 +118,7 @@ class Renderer(nn.Module, abc.ABC):
     """Persistent tensors whose dimension 2 a start may set too, such as the curves of an SVG's strokes."""
     transparent: bool = False
     """True if parts of the picture should stay clear; set before `init`."""
-    calm_border: bool = False
+    plain_border: bool = False
     """True if the loss `border` keeps the ground near the border plain; set before `init`."""
     background: str | None = "white"
     """Colour behind the picture, None if there is a picture; set before `init`."""
@@ -226,7 +226,7 @@ class Renderer(nn.Module, abc.ABC):
         """Numbers of elements this run goes through; the end of each is a picture of its own."""
         return ()
 
-    def settled_options(self) -> dict[str, Any]:
+    def frozen_options(self) -> dict[str, Any]:
         """Return the options to change so that the elements there are now are neither added to nor pruned."""
         return {}
 

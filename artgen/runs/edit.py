@@ -72,7 +72,7 @@ def edit(
         "population": 1,
         "steps": max(1, steps),
         "seconds": None,
-        "options": opened.config.options | edited.settled_options(),
+        "options": opened.config.options | edited.frozen_options(),
         "edited": before,
     }
     config = opened.config.model_copy(update=changes)

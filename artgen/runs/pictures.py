@@ -30,13 +30,13 @@ def write_pictures(folder: Path, workshop: Workshop, config: RunConfig, order: S
     for rank, index in enumerate(order):
         single = workshop.stage.renderer.candidate(index)
         path = folder / (f"candidate-{rank + 1}.png" if rank else "image.png")
-        picture = workshop.stage.ground.finished(render_picture(single, workshop.size))
+        picture = workshop.stage.background.finished(render_picture(single, workshop.size))
         write_png(path, picture[0], config.to_json())
         written.append(path)
         if rank == 0:
             vector = single.to_svg(workshop.size)
             if vector is not None:
-                document = with_mask(vector, workshop.stage.ground, workshop.size)
+                document = with_mask(vector, workshop.stage.background, workshop.size)
                 write_atomically(folder / "image.svg", document.encode())
     return written
 
@@ -44,15 +44,15 @@ def write_pictures(folder: Path, workshop: Workshop, config: RunConfig, order: S
 def write_level(folder: Path, workshop: Workshop, config: RunConfig, index: int, elements: int) -> None:
     """Write `level-N.png`, and its vector form, of a candidate that ends a level of N elements."""
     single = workshop.stage.renderer.candidate(index)
-    picture = workshop.stage.ground.finished(render_picture(single, workshop.size))
+    picture = workshop.stage.background.finished(render_picture(single, workshop.size))
     write_png(folder / f"level-{elements}.png", picture[0], config.to_json())
     vector = single.to_svg(workshop.size)
     if vector is not None:
-        document = with_mask(vector, workshop.stage.ground, workshop.size)
+        document = with_mask(vector, workshop.stage.background, workshop.size)
         write_atomically(folder / f"level-{elements}.svg", document.encode())
 
 
 def finished_picture(workshop: Workshop, index: int, size: Size) -> Image:
     """Return one candidate on its background, [1, 3, H, W]."""
     single = workshop.stage.renderer.candidate(index)
-    return workshop.stage.ground.opaque(render_picture(single, size))
+    return workshop.stage.background.opaque(render_picture(single, size))

@@ -9,7 +9,7 @@ import torch
 from artgen.errors import InputError, broken_input
 from artgen.export.files import SavedRun
 from artgen.memory import check_canvas
-from artgen.renderers.ground import make_ground
+from artgen.renderers.background import make_background
 from artgen.runs.checkpoint import CHECKPOINT, load_checkpoint
 from artgen.runs.inputs import require_known
 from artgen.runs.setup import build_renderer, population_of
@@ -46,4 +46,6 @@ def open_run(path: Path, open_files: bool = False) -> SavedRun:
         smoothed = checkpoint.tensors.get("loop", {}).get("smoothed")
         order = list(range(population))
         order = order if smoothed is None else sorted(order, key=lambda index: float(smoothed[index]))
-    return SavedRun(folder, config, renderer, order, make_ground(config, device), facts.step, facts.inputs)
+    return SavedRun(
+        folder, config, renderer, order, make_background(config, device), facts.step, facts.inputs
+    )

@@ -26,8 +26,8 @@ from artgen.losses.base import Loss, LossContext, losses
 from artgen.memory import check_canvas, check_export
 from artgen.palettes import load_palette
 from artgen.prompts import Term
+from artgen.renderers.background import is_picture, make_background
 from artgen.renderers.base import Renderer, RendererOptions, renderers
-from artgen.renderers.ground import is_picture, make_ground
 from artgen.runs.candidates import start_from_run
 from artgen.runs.inputs import fingerprints
 from artgen.types import WHOLE, Image, Size
@@ -107,10 +107,10 @@ def make_workshop(
         )
         for guide, spec in zip(loaded, specs, strict=True)
     ]
-    ground = make_ground(config, device)
+    background = make_background(config, device)
     palette = load_palette(config.palette).colours if config.palette is not None else None
     pictures_of_losses = _reference_pictures(config, device)
-    context = LossContext(renderer, loaded, pictures_of_losses, palette, ground.behind(renderer.canvas))
+    context = LossContext(renderer, loaded, pictures_of_losses, palette, background.behind(renderer.canvas))
     objective = Objective(
         judges,
         regions,
@@ -122,7 +122,7 @@ def make_workshop(
         config.wrap,
     )
     every = steps_between_readings(device)
-    stage = Stage(renderer, objective, renderer.canvas, ground, config.optimiser, every)
+    stage = Stage(renderer, objective, renderer.canvas, background, config.optimiser, every)
     inputs = fingerprints(config.local_files())
     return Workshop(stage, loaded, size, device, inputs, _wants_sketch(weighted, config))
 
@@ -195,7 +195,7 @@ def build_renderer(config: RunConfig, canvas: Size) -> Renderer:
     """Return the renderer that a configuration describes, without parameters yet."""
     renderer = renderers.get(config.renderer)(renderer_options(config), canvas)
     renderer.transparent = config.transparent
-    renderer.calm_border = {**_default_losses(config), **config.losses}.get("border", 0) > 0
+    renderer.plain_border = {**_default_losses(config), **config.losses}.get("border", 0) > 0
     renderer.background = None if is_picture(config.background) else config.background
     return renderer
 
@@ -229,8 +229,8 @@ def _variation(loaded: Sequence[Guide], terms: Sequence[Term]) -> Variation:
 def _default_losses(config: RunConfig) -> dict[str, float]:
     """Return the renderer's own choice for pictures from words.
 
-    A calm border is only wanted where the ground is free and the subject in the middle, and a sketch where
-    nothing else says what the picture starts from or becomes, and no ground is to be seen that it would cover.
+    A calm border is only wanted where the background is free and the subject in the middle, and a sketch where
+    nothing else says what the picture starts from or becomes, and no background is to be seen that it would cover.
     """
     terms = config.terms()
     if not terms:

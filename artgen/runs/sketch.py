@@ -81,7 +81,7 @@ def sketched(
     """Paint the sketch for a run and put it among the pictures its losses look at.
 
     Args:
-        workshop: the run's, with the ground it will be painted on.
+        workshop: the run's, with the background it will be painted on.
         config: the run's.
         listen: told that there is a sketch.
         should_stop: asked before every step.
@@ -96,7 +96,7 @@ def sketched(
     own = sketch_config(config, workshop)
     formats = {guide.name: format_name(guide.precision) for guide in workshop.guides}
     tools = make_workshop(own, formats, workshop.guides)
-    stage = replace(tools.stage, ground=workshop.stage.ground)
+    stage = replace(tools.stage, background=workshop.stage.background)
     streams = Streams(own.seed)
     start_candidates(tools, own, streams["init"])
     state = LoopState(make_optimiser(stage.renderer, own.optimiser), streams, Evolution(own.evolution))
@@ -108,7 +108,7 @@ def sketched(
         if reason == "stopped":
             return None
     with torch.no_grad():
-        picture = stage.ground.opaque(stage.renderer(stage.canvas)).clamp(0, 1)
+        picture = stage.background.opaque(stage.renderer(stage.canvas)).clamp(0, 1)
     pixels = (picture * 255).round().to(torch.uint8)
     lay_sketch(workshop, pixels)
     return Sketch(pixels.float().cpu() / 255, own, time.monotonic() - begun)

@@ -82,6 +82,6 @@ def search_start(workshop: Workshop, config: RunConfig, streams: Streams) -> Non
         """Return [P] the losses of the renderer's candidates."""
         seed = shared["search"].initial_seed()
         views = [torch.Generator().manual_seed(seed) for _ in range(renderer.population)]
-        return stage.objective(stage.ground.opaque(renderer(stage.canvas)), views).losses
+        return stage.objective(stage.background.opaque(renderer(stage.canvas)), views).losses
 
     initial_search(stage.renderer, evaluate, config.evolution.search, streams["init"])

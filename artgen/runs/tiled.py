@@ -11,7 +11,7 @@ from typing import cast
 import torch
 
 from artgen import prompts as grammar
-from artgen.composition import Tiling
+from artgen.grid import Tiling
 from artgen.config import EditOptions, RunConfig
 from artgen.engine.events import Finished, Listener, Started, Stepped
 from artgen.engine.evolution import Evolution
@@ -24,8 +24,8 @@ from artgen.export.timelapse import Timelapse
 from artgen.files import make_part_folder, write_atomically
 from artgen.guides.precision import format_name
 from artgen.images import read_opaque
+from artgen.renderers.background import make_background
 from artgen.renderers.collage import Collage
-from artgen.renderers.ground import make_ground
 from artgen.runs.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from artgen.runs.folder import claimed, clear_outputs, make_folder
 from artgen.runs.inputs import fingerprints, require_known
@@ -126,7 +126,7 @@ class _TiledRun:
                 read_opaque(term.content)  # what is wrong shows before anything is made
         self._whole = empty_whole(self.whole_config)
         self._whole.to(self._tools.device)
-        self._ground = make_ground(config, self._tools.device)
+        self._ground = make_background(config, self._tools.device)
         self._done: list[PlacedTile] = []
         self._losses: list[float] = []
 
@@ -209,10 +209,10 @@ class _TiledRun:
             join(self._whole, self._done)
             below = self._whole
         colour = seen_below(self._ground, below, self.canvas, self.tiling.window(index, self._tile))
-        ground = dataclasses.replace(workshop.stage.ground, colour=colour)
+        background = dataclasses.replace(workshop.stage.background, colour=colour)
         objective = workshop.stage.objective
         objective.context = dataclasses.replace(objective.context, background=colour)
-        stage = dataclasses.replace(workshop.stage, ground=ground)
+        stage = dataclasses.replace(workshop.stage, background=background)
         self._tools = dataclasses.replace(workshop, stage=stage)
         config = tile_config(self.config, self.tiling, index)
         path = tile_checkpoint(self._folder, index)

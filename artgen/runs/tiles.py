@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 
 from artgen.assets import Patch
-from artgen.composition import Tiling, prompts_of_whole, tile_prompts
+from artgen.grid import Tiling, prompts_of_whole, tile_prompts
 from artgen.config import RunConfig
 from artgen.config.request import cells_of
 from artgen.errors import UsageError
+from artgen.renderers.background import Background
 from artgen.renderers.collage import Collage
-from artgen.renderers.ground import Ground
 from artgen.runs.setup import build_renderer, natural_aspect, renderer_options
 from artgen.types import Image, Size, Window
 
@@ -168,16 +168,16 @@ def _identity(patch: Patch) -> tuple[str, str, str]:
 
 
 @torch.no_grad()
-def seen_below(ground: Ground, whole: Collage | None, canvas: Size, window: Window) -> Tensor:
+def seen_below(background: Background, whole: Collage | None, canvas: Size, window: Window) -> Tensor:
     """Return [3, h, w] what a tile lies upon: the background, and the tiles before it.
 
     Args:
-        ground: of the whole picture.
+        background: of the whole picture.
         whole: the tiles before, None before the first.
         canvas: size of the whole.
         window: the tile's part of it.
     """
-    behind = ground.behind(canvas).expand(3, *canvas)
+    behind = background.behind(canvas).expand(3, *canvas)
     behind = behind[:, window.top : window.bottom, window.left : window.right]
     if whole is None:
         return behind.contiguous()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from artgen.composition import Tiling
+from artgen.grid import Tiling
 from artgen.guides.loading import load_guide
 from artgen.types import Size
 from benchmarks import collage, end_to_end, evolution, processes, step, strokes, tiles

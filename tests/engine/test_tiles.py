@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from artgen.composition import Tiling, check_grid, read_grid, three_by_three, tile_prompts
+from artgen.grid import Tiling, check_grid, read_grid, three_by_three, tile_prompts
 from artgen.config import RunConfig
 from artgen.errors import UsageError
+from artgen.renderers.background import Background
 from artgen.renderers.collage import Collage
 from artgen.renderers.collage.renderer import CollageOptions
-from artgen.renderers.ground import Ground
 from artgen.runs.tiles import PlacedTile, join, seam_contrast, seen_below, tile_config, whole_config
 from artgen.types import Size
 from tests.reference import collage_scene as scenes
@@ -69,14 +69,14 @@ def test_a_tile_lies_upon_its_part_of_the_background_and_of_its_neighbours():
     tiling = Tiling(1, 2)
     canvas = tiling.canvas(TILE)
     across = torch.linspace(0, 1, canvas.width).expand(3, canvas.height, -1)
-    ground = Ground(across.contiguous())
+    background = Background(across.contiguous())
     window = tiling.window(1, TILE)
-    torch.testing.assert_close(seen_below(ground, None, canvas, window), across[:, :, 64:])
+    torch.testing.assert_close(seen_below(background, None, canvas, window), across[:, :, 64:])
     whole, tile = an_empty_whole(tiling), a_tile(1)
     join(whole, [PlacedTile(tile, tiling.window(0, TILE))])
-    seen = seen_below(ground, whole, canvas, window)
+    seen = seen_below(background, whole, canvas, window)
     with torch.no_grad():
-        expected = ground.opaque(whole(canvas))[0, :, :, 64:]
+        expected = background.opaque(whole(canvas))[0, :, :, 64:]
     torch.testing.assert_close(seen, expected, atol=1e-5, rtol=0)
     assert (seen[:, :, :32] - across[:, :, 64:96]).abs().max() > 0.1
 

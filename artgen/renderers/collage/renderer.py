@@ -90,7 +90,7 @@ class Collage(Renderer):
 
     def init(self, population: int, generator: torch.Generator) -> None:
         """Scatter patches over the picture, or its middle if the border stays calm, each as often as the others."""
-        spread = MIDDLE if self.calm_border else 1.0
+        spread = MIDDLE if self.plain_border else 1.0
         for name, value in scatter(self.options, self.canvas, population, generator, spread).items():
             setattr(self, name, nn.Parameter(value))
         self.register_buffer("patch", deal(len(self.patches), population, self.options.count, generator))

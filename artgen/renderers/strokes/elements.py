@@ -162,7 +162,7 @@ class StrokeSet(Renderer, abc.ABC):
                 raise UsageError(f"there is no stroke {element}; they are numbered 0 to {count - 1}")
         return list(elements)
 
-    def settled_options(self) -> dict[str, str]:
+    def frozen_options(self) -> dict[str, str]:
         """Return the number of strokes there are, so that the series grows no further."""
         return {"strokes": str(self.points.shape[1])}
 

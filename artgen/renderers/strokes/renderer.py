@@ -89,7 +89,7 @@ class Strokes(StrokeSet):
     @property
     def _kind(self) -> Kind:
         options = self.options
-        spread = options.spread or (MIDDLE if self.calm_border else 1.0)
+        spread = options.spread or (MIDDLE if self.plain_border else 1.0)
         return Kind(options.segments, options.shape == "closed", options.width, self.extent, spread)
 
     @property

@@ -26,7 +26,7 @@ Kept = Float[Tensor, "1 4 kept_height kept_width"]
 
 
 @dataclass(frozen=True)
-class Ground:
+class Background:
     """Where the painted picture lies, and which parts of it may change.
 
     Args:
@@ -106,8 +106,8 @@ def random_backgrounds(size: Size, generators: Sequence[torch.Generator]) -> Ima
     return colours[:, 0] * odd + colours[:, 1] * (1 - odd)
 
 
-def make_ground(config: RunConfig, device: torch.device | str = "cpu") -> Ground:
-    """Return the ground that a configuration describes.
+def make_background(config: RunConfig, device: torch.device | str = "cpu") -> Background:
+    """Return the background that a configuration describes.
 
     Raises:
         InputError: a picture or a colour of no use.
@@ -118,7 +118,7 @@ def make_ground(config: RunConfig, device: torch.device | str = "cpu") -> Ground
         mask = read_opaque(config.mask).mean(dim=1, keepdim=True).to(device)
         kept = _kept_picture(config)
         kept = kept.to(device) if kept is not None else None
-    return Ground(colour, mask, kept, config.transparent, config.clear)
+    return Background(colour, mask, kept, config.transparent, config.clear)
 
 
 def is_picture(background: str) -> bool:

@@ -18,7 +18,7 @@ from artgen.export.masked_svg import with_mask
 from artgen.guides.cutouts import draw_homographies, sample_views
 from artgen.images import read_opaque, read_picture, to_pillow
 from artgen.renderers import renderers
-from artgen.renderers.ground import Ground, make_ground, on_background, random_backgrounds
+from artgen.renderers.background import Background, make_background, on_background, random_backgrounds
 from artgen.runs.single import paint, resume
 from artgen.types import WHOLE, Region, Size
 
@@ -79,7 +79,7 @@ def test_masked_pixels_take_no_gradient_and_the_others_all_of_it():
     mask[..., :3] = 1
     kept = random_canvas(1).flip(-1)
     canvas = random_canvas().requires_grad_()
-    shown = Ground(WHITE, mask, kept).masked(canvas)
+    shown = Background(WHITE, mask, kept).masked(canvas)
     assert torch.equal(shown[..., 3:], kept[..., 3:].expand(2, -1, -1, -1))
     assert torch.equal(shown[..., :3], canvas[..., :3])
     shown.sum().backward()
@@ -89,21 +89,21 @@ def test_masked_pixels_take_no_gradient_and_the_others_all_of_it():
 def test_a_half_grey_mask_mixes():
     mask = torch.full((1, 1, 3, 4), 0.25)
     kept = torch.cat([torch.zeros(1, 3, 6, 8), torch.ones(1, 1, 6, 8)], dim=1)
-    shown = Ground(WHITE, mask, kept).opaque(torch.ones(1, 4, 6, 8))
+    shown = Background(WHITE, mask, kept).opaque(torch.ones(1, 4, 6, 8))
     torch.testing.assert_close(shown, torch.full((1, 3, 6, 8), 0.25))
 
 
 def test_without_a_picture_to_keep_the_background_shows():
-    ground = Ground(torch.tensor([0.2, 0.4, 0.6]).view(3, 1, 1), torch.zeros(1, 1, 6, 8))
-    shown = ground.opaque(random_canvas())
-    torch.testing.assert_close(shown, ground.colour.expand(2, 3, 6, 8))
+    background = Background(torch.tensor([0.2, 0.4, 0.6]).view(3, 1, 1), torch.zeros(1, 1, 6, 8))
+    shown = background.opaque(random_canvas())
+    torch.testing.assert_close(shown, background.colour.expand(2, 3, 6, 8))
 
 
 def test_start_is_kept_before_target(photograph: Path, disc: Path, tiny_guide: str, tmp_path: Path):
     start = tmp_path / "start.png"
     Pillow.new("RGBA", (20, 20), (255, 0, 0, 128)).save(start)
     config = configuration(tiny_guide, mask=str(disc), init=str(start), target=str(photograph))
-    kept = make_ground(config).kept
+    kept = make_background(config).kept
     torch.testing.assert_close(kept[0, :, 3, 3], torch.tensor([128 / 255, 0, 0, 128 / 255]))
 
 
@@ -112,14 +112,14 @@ def test_svg_under_a_mask_shows_what_the_png_shows():
     mask[..., :4] = 1
     kept = random_canvas(1, height=8)
     kept[:, 3] = 1
-    ground = Ground(WHITE, mask, kept)
+    background = Background(WHITE, mask, kept)
     svg = '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><path fill="#ff0000" d="M0 0h8v8h-8z"/></svg>'
     red = torch.tensor([1.0, 0, 0, 1]).view(1, 4, 1, 1).expand(1, 4, 8, 8)
-    expected = np.asarray(to_pillow(ground.masked(red)[0])).astype(int)
-    png = bytes(resvg_py.svg_to_bytes(svg_string=with_mask(svg, ground, Size(8, 8))))
+    expected = np.asarray(to_pillow(background.masked(red)[0])).astype(int)
+    png = bytes(resvg_py.svg_to_bytes(svg_string=with_mask(svg, background, Size(8, 8))))
     found = np.asarray(Pillow.open(io.BytesIO(png)).convert("RGBA")).astype(int)
     assert np.abs(found - expected).max() <= 2
-    assert with_mask(svg, Ground(WHITE), Size(8, 8)) == svg
+    assert with_mask(svg, Background(WHITE), Size(8, 8)) == svg
 
 
 @pytest.mark.parametrize("renderer", renderers.names())
@@ -132,15 +132,15 @@ def test_a_transparent_picture_keeps_its_alpha(renderer: str, tiny_guide: str, t
 
 
 def test_transparency_is_judged_on_backgrounds_that_change():
-    ground = Ground(WHITE, transparent=True, clear=0.5)
+    background = Background(WHITE, transparent=True, clear=0.5)
     clear = torch.zeros(1, 4, 32, 32)
     generator = torch.Generator().manual_seed(0)
-    seen = [ground.judged(clear, [generator]) for _ in range(50)]
+    seen = [background.judged(clear, [generator]) for _ in range(50)]
     assert not torch.equal(seen[0], seen[1])
     mean = torch.stack(seen).mean(dim=(0, 1, 3, 4))
     torch.testing.assert_close(mean, torch.full((3,), 0.5), atol=0.1, rtol=0)
     opaque = torch.cat([torch.rand(1, 3, 32, 32), torch.ones(1, 1, 32, 32)], dim=1)
-    assert torch.equal(ground.judged(opaque, [generator]), opaque[:, :3])
+    assert torch.equal(background.judged(opaque, [generator]), opaque[:, :3])
 
 
 def test_random_backgrounds_have_two_colours_in_nearly_equal_parts():
@@ -158,7 +158,7 @@ def test_excess_opacity_is_what_is_missing_to_the_clear_part():
     canvas[0, 3, :8] = 1
     canvas[1, 3, :3] = 1
     canvas.requires_grad_()
-    excess = Ground(WHITE, transparent=True, clear=0.4).opacity_excess(canvas)
+    excess = Background(WHITE, transparent=True, clear=0.4).opacity_excess(canvas)
     torch.testing.assert_close(excess, torch.tensor([0.2, 0.0]))
     excess.sum().backward()
     torch.testing.assert_close(canvas.grad[0, 3], torch.full((10, 10), 0.01))
@@ -280,4 +280,4 @@ def test_a_background_that_is_no_picture_is_told():
         ("whit", "not a colour"),
     ):
         with pytest.raises(InputError, match=said):
-            make_ground(RunConfig(prompts="x", background=background))
+            make_background(RunConfig(prompts="x", background=background))
