@@ -207,13 +207,32 @@ def tile_prompts(whole: Sequence[str], own: str, tiling: Tiling, index: int) -> 
         for term in grammar.parse_all(whole)
         for region in _seen_from(tiling, index, term.region)
     ]
+    require_wish(grammar.parse_all(whole), own, tiling, index)
     terms = [*(grammar.parse(own) if own else []), *shared]
-    if not terms:
-        row, column = divmod(index, tiling.columns)
-        raise UsageError(
-            f"tile {column + 1} of row {row + 1} is asked for nothing; give it a prompt, or the whole picture one"
-        )
     return [grammar.format_terms([term]) for term in terms]
+
+
+def require_wish(whole: Sequence[Term], own: str, tiling: Tiling, index: int) -> None:
+    """Refuse a tile without any prompt.
+
+    Args:
+        whole: terms of the whole picture; their regions are those of the whole.
+        own: the tile's prompt; empty for none.
+        tiling: how tiles lie.
+        index: of the tile.
+
+    Raises:
+        UsageError: neither its own prompt nor a term of the whole applies to this tile.
+    """
+    if own:
+        return
+    for term in whole:
+        if any(_seen_from(tiling, index, term.region)):
+            return
+    row, column = divmod(index, tiling.columns)
+    raise UsageError(
+        f"tile {column + 1} of row {row + 1} is asked for nothing; give it a prompt, or the whole picture one"
+    )
 
 
 def _seen_from(tiling: Tiling, index: int, region: Region) -> Iterator[Region]:

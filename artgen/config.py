@@ -34,6 +34,8 @@ from artgen.config_parts import (
 )
 from artgen.engine.evolution_options import EvolutionOptions
 from artgen.errors import InputError, UsageError, did_you_mean
+from artgen.guide_spec import parse_guide
+from artgen.named_files import background_file, may_be_file, palette_file, patch_set_names
 from artgen.options import Options
 from artgen.plain_yaml import read_yaml
 from artgen.written import Aspect, Named, WrittenSize
@@ -150,18 +152,34 @@ class RunConfig(Wishes):
         """Return the paths of local files that a run of this configuration would open."""
         named = [path for path in (self.init, self.target, self.style) if path is not None]
         pictures = [term.content for term in self.all_terms() if term.is_image]
-        weights = [guide.partition("=")[2].partition("@")[0] for guide in self.guides if "=" in guide]
+        specs = [parse_guide(guide) for guide in self.guides]
+        weights = [spec.file for spec in specs if spec.file is not None]
         before = self.edited.config.local_files() if self.edited is not None else []
         return list(dict.fromkeys([*named, *self.picture_files(), *pictures, *weights, *before]))
 
     def picture_files(self) -> list[str]:
         """Return the paths of local files that rendering a picture of this configuration would open."""
         kept = [path for path in (self.mask, self.init, self.target) if path is not None]
-        options = [value for value in self.options.values() if isinstance(value, str)]
-        options += [cell for row in self.tile_patches for cell in row]
-        named = [text for text in (self.background, self.palette) if text and _looks_like_path(text)]
-        named += [text for text in options if _looks_like_path(text) or _names_something_here(text)]
+        palette = palette_file(self.palette) if self.palette is not None else None
+        named = [path for path in (background_file(self.background), palette) if path is not None]
+        named += self._option_files()
         return list(dict.fromkeys([*(kept if self.mask is not None else ()), *named]))
+
+    def _option_files(self) -> list[str]:
+        """Return the paths that the renderer's own options name, one for each file."""
+        texts = {key: value for key, value in self.options.items() if isinstance(value, str)}
+        palette = palette_file(texts.pop("palette", ""))
+
+        # A renderer of another package may take the whole text for a path, or its parts.
+        listed = [text for key, text in texts.items() if key != "patches"]
+        for text in texts.values():
+            listed += patch_set_names(text)
+        for row in self.tile_patches:
+            for cell in row:
+                listed += patch_set_names(cell)
+
+        named = [text for text in listed if may_be_file(text)]
+        return named if palette is None else [palette, *named]
 
     @classmethod
     def from_text(cls, text: str) -> RunConfig:
@@ -258,18 +276,6 @@ def options_from(model: type[BaseModel], values: Mapping[str, Any], owner: str) 
         return model.model_validate(dict(values))
     except ValidationError as error:
         raise UsageError(f"{owner}: {_one_line(error, model)}") from None
-
-
-def _looks_like_path(value: str) -> bool:
-    return value.startswith("~") or "/" in value or "\\" in value or Path(value).suffix != ""
-
-
-def _names_something_here(value: str) -> bool:
-    """Return whether a text, or a part of it between commas, is a path from here without looking like one."""
-    try:
-        return any(Path(part.strip()).exists() for part in value.split(",") if part.strip())
-    except (OSError, ValueError):
-        return False
 
 
 def _one_line(error: ValidationError, model: type[BaseModel]) -> str:

@@ -25,6 +25,7 @@ from artgen.config import RunConfig
 from artgen.engine.ground import Ground
 from artgen.engine.setup import build_renderer, natural_aspect, renderer_options
 from artgen.errors import UsageError
+from artgen.named_files import patch_set_names
 from artgen.renderers.collage import Collage
 from artgen.types import Image, Size, Window
 
@@ -98,7 +99,7 @@ def whole_config(config: RunConfig, tiling: Tiling, tile: Size) -> RunConfig:
     ratio = min(tile) / min(canvas)
     options = renderer_options(config)
     sets = [cell or options.patches for cell in cells_of(config.tile_patches, tiling)]  # type: ignore[attr-defined]
-    names = [name.strip() for each in sets for name in each.split(",") if name.strip()]
+    names = [name for each in sets for name in patch_set_names(each)]
     scaled = {name: getattr(options, name) * ratio for name in ("min_scale", "max_scale", "margin")}
     shared = {"patches": ",".join(dict.fromkeys(names)), "count": tiling.count * options.count}  # type: ignore[attr-defined]
     own = cells_of(config.tile_prompts, tiling)
