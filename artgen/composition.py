@@ -201,13 +201,14 @@ def tile_prompts(whole: Sequence[str], own: str, tiling: Tiling, index: int) -> 
     Raises:
         UsageError: nothing is asked for in this tile.
     """
+    asked = grammar.parse_all(whole)
+    require_wish(asked, own, tiling, index)
     share = GLOBAL_SHARE if own else 1.0
     shared = [
         replace(term, weight=term.weight * share, region=region)
-        for term in grammar.parse_all(whole)
+        for term in asked
         for region in _seen_from(tiling, index, term.region)
     ]
-    require_wish(grammar.parse_all(whole), own, tiling, index)
     terms = [*(grammar.parse(own) if own else []), *shared]
     return [grammar.format_terms([term]) for term in terms]
 

@@ -54,12 +54,12 @@ class RunConfig(Wishes):
     """
 
     templates: Strings = Field(
-        ("{}",), description="sentences around the words; their embeddings are averaged"
+        ("{}",), max_length=1000, description="sentences around the words; their embeddings are averaged"
     )
     renderer: str = Field("pixel", description="what the picture is made of")
     options: Annotated[dict[str, Any], Sorted] = Field({}, description="the renderer's own options")
     guides: Strings = Field(
-        ("doodle",), description="models that judge: NAME, NAME:TAG or NAME=FILE, @weight"
+        ("doodle",), max_length=100, description="models that judge: NAME, NAME:TAG or NAME=FILE, @weight"
     )
     distance: Literal["spherical", "cosine"] = Field("spherical", description="between picture and words")
     contrast: float = Field(
