@@ -204,10 +204,11 @@ def tile_prompts(whole: Sequence[str], own: str, tiling: Tiling, index: int) -> 
     asked = grammar.parse_all(whole)
     require_wish(asked, own, tiling, index)
     share = GLOBAL_SHARE if own else 1.0
+    tile = tiling.region(index)
     shared = [
         replace(term, weight=term.weight * share, region=region)
         for term in asked
-        for region in _seen_from(tiling, index, term.region)
+        for region in _seen_from(tile, term.region)
     ]
     terms = [*(grammar.parse(own) if own else []), *shared]
     return [grammar.format_terms([term]) for term in terms]
@@ -227,8 +228,9 @@ def require_wish(whole: Sequence[Term], own: str, tiling: Tiling, index: int) ->
     """
     if own:
         return
-    for term in whole:
-        if any(_seen_from(tiling, index, term.region)):
+    tile = tiling.region(index)
+    for region in dict.fromkeys(term.region for term in whole):
+        if any(_seen_from(tile, region)):
             return
     row, column = divmod(index, tiling.columns)
     raise UsageError(
@@ -236,9 +238,11 @@ def require_wish(whole: Sequence[Term], own: str, tiling: Tiling, index: int) ->
     )
 
 
-def _seen_from(tiling: Tiling, index: int, region: Region) -> Iterator[Region]:
+def _seen_from(tile: Region, region: Region) -> Iterator[Region]:
     """Yield what of a region of the whole lies in a tile, in fractions of the tile; nothing if hardly any."""
-    tile = tiling.region(index)
+    if region == WHOLE:
+        yield WHOLE
+        return
     width, height = tile.right - tile.left, tile.bottom - tile.top
     seen = Region(
         max(0.0, (region.left - tile.left) / width),
@@ -246,9 +250,7 @@ def _seen_from(tiling: Tiling, index: int, region: Region) -> Iterator[Region]:
         min(1.0, (region.right - tile.left) / width),
         min(1.0, (region.bottom - tile.top) / height),
     )
-    if region == WHOLE:
-        yield WHOLE
-    elif min(seen.right - seen.left, seen.bottom - seen.top) >= LEAST_SHARE:
+    if min(seen.right - seen.left, seen.bottom - seen.top) >= LEAST_SHARE:
         yield seen
 
 

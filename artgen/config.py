@@ -124,7 +124,7 @@ class RunConfig(Wishes):
         for template in self.templates:
             if template.count("{}") != 1:
                 raise ValueError(f"template {template!r} needs exactly one {{}}, such as 'a drawing of {{}}'")
-        if any("\0" in path for path in self.local_files()):
+        if any("\0" in path for path in self._own_files()):  # the edited run's own were checked with it
             raise ValueError("a file's name holds the control character U+0000; remove it")
         return self
 
@@ -150,12 +150,16 @@ class RunConfig(Wishes):
 
     def local_files(self) -> list[str]:
         """Return the paths of local files that a run of this configuration would open."""
+        before = self.edited.config.local_files() if self.edited is not None else []
+        return list(dict.fromkeys([*self._own_files(), *before]))
+
+    def _own_files(self) -> list[str]:
+        """Return the same without those of the run that this one was edited from."""
         named = [path for path in (self.init, self.target, self.style) if path is not None]
         pictures = [term.content for term in self.all_terms() if term.is_image]
         specs = [parse_guide(guide) for guide in self.guides]
         weights = [spec.file for spec in specs if spec.file is not None]
-        before = self.edited.config.local_files() if self.edited is not None else []
-        return list(dict.fromkeys([*named, *self.picture_files(), *pictures, *weights, *before]))
+        return [*named, *self.picture_files(), *pictures, *weights]
 
     def picture_files(self) -> list[str]:
         """Return the paths of local files that rendering a picture of this configuration would open."""

@@ -89,11 +89,9 @@ def test_configurations_out_of_bounds_are_refused(part: str, keys: dict, told: s
     assert told in refusal(directory)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "null", '{"a":' * 200_000, "x" * (1 << 21), "{}"])
+@pytest.mark.parametrize("text", ["", "null", '"fox"', "[1]", '{"a":' * 200_000, "x" * (1 << 21)])
 @pytest.mark.parametrize("name", [CONFIG, "names.json", "painting.json"])
 def test_broken_files_are_refused(name: str, text: str, directory: Path):
-    if (name, text) in [("names.json", "[]"), ("painting.json", "{}")]:
-        pytest.skip("valid")
     (directory / name).write_text(text)
     assert name in refusal(directory)
 
