@@ -201,24 +201,48 @@ def tile_prompts(whole: Sequence[str], own: str, tiling: Tiling, index: int) -> 
     Raises:
         UsageError: nothing is asked for in this tile.
     """
+    asked = grammar.parse_all(whole)
+    require_wish(asked, own, tiling, index)
     share = GLOBAL_SHARE if own else 1.0
+    tile = tiling.region(index)
     shared = [
         replace(term, weight=term.weight * share, region=region)
-        for term in grammar.parse_all(whole)
-        for region in _seen_from(tiling, index, term.region)
+        for term in asked
+        for region in _seen_from(tile, term.region)
     ]
     terms = [*(grammar.parse(own) if own else []), *shared]
-    if not terms:
-        row, column = divmod(index, tiling.columns)
-        raise UsageError(
-            f"tile {column + 1} of row {row + 1} is asked for nothing; give it a prompt, or the whole picture one"
-        )
     return [grammar.format_terms([term]) for term in terms]
 
 
-def _seen_from(tiling: Tiling, index: int, region: Region) -> Iterator[Region]:
-    """Yield what of a region of the whole lies in a tile, in fractions of the tile; nothing if hardly any."""
+def require_wish(whole: Sequence[Term], own: str, tiling: Tiling, index: int) -> None:
+    """Refuse a tile without any prompt.
+
+    Args:
+        whole: terms of the whole picture; their regions are those of the whole.
+        own: the tile's prompt; empty for none.
+        tiling: how tiles lie.
+        index: of the tile.
+
+    Raises:
+        UsageError: neither its own prompt nor a term of the whole applies to this tile.
+    """
+    if own:
+        return
     tile = tiling.region(index)
+    for region in dict.fromkeys(term.region for term in whole):
+        if any(_seen_from(tile, region)):
+            return
+    row, column = divmod(index, tiling.columns)
+    raise UsageError(
+        f"tile {column + 1} of row {row + 1} is asked for nothing; give it a prompt, or the whole picture one"
+    )
+
+
+def _seen_from(tile: Region, region: Region) -> Iterator[Region]:
+    """Yield what of a region of the whole lies in a tile, in fractions of the tile; nothing if hardly any."""
+    if region == WHOLE:
+        yield WHOLE
+        return
     width, height = tile.right - tile.left, tile.bottom - tile.top
     seen = Region(
         max(0.0, (region.left - tile.left) / width),
@@ -226,9 +250,7 @@ def _seen_from(tiling: Tiling, index: int, region: Region) -> Iterator[Region]:
         min(1.0, (region.right - tile.left) / width),
         min(1.0, (region.bottom - tile.top) / height),
     )
-    if region == WHOLE:
-        yield WHOLE
-    elif min(seen.right - seen.left, seen.bottom - seen.top) >= LEAST_SHARE:
+    if min(seen.right - seen.left, seen.bottom - seen.top) >= LEAST_SHARE:
         yield seen
 
 

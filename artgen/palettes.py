@@ -15,13 +15,13 @@ from torch import Tensor
 from artgen.errors import InputError, UsageError, did_you_mean
 from artgen.files import require_plain_file, shipped_folder
 from artgen.images import parse_colour
+from artgen.named_files import PALETTE_SUFFIXES as SUFFIXES
+from artgen.named_files import palette_file, user_path
 
 MOST_COLOURS = 256
 """Most colours a palette may have."""
 LARGEST_FILE = 1 << 16
 """Largest palette file in bytes."""
-SUFFIXES = (".gpl", ".hex", ".pal")
-"""Files that are read: GIMP, one `rrggbb` a line, and JASC or RIFF."""
 
 _MOST_DISTANCES = 1 << 22
 """Most distances that are held in memory at a time."""
@@ -75,8 +75,9 @@ def load_palette(text: str) -> Palette:
     text = text.strip()
     if text in shipped_names():
         return read_palette(shipped_folder("palettes") / f"{text}.gpl")
-    if Path(text).suffix.lower() in SUFFIXES:
-        return read_palette(Path(text).expanduser())
+    file = palette_file(text)
+    if file is not None:
+        return read_palette(user_path(file))
     if "," in text or text.startswith("#"):
         colours = [parse_colour(word.strip()) for word in text.split(",") if word.strip()]
         return Palette("given", _checked(colours, f"palette {text[:40]!r}"))

@@ -22,6 +22,9 @@ from artgen.geometry import WHOLE, Region
 MAXIMUM_LENGTH = 2000
 """Longest prompt taken, in characters; CLIP reads 77 tokens of it at most."""
 
+MOST_TERMS = 1000
+"""Most terms of all prompts of a configuration; each is encoded, and compared with every view."""
+
 _ESCAPABLE = ":|@[\\"
 _REGION = re.compile(r"\s*\[([^\]]*)\]")
 
@@ -60,8 +63,19 @@ def parse(prompt: str) -> list[Term]:
 
 
 def parse_all(prompts: Iterable[str]) -> list[Term]:
-    """Return the terms of several prompts, which mean the same as one joined by `|`."""
-    return [term for prompt in prompts for term in parse(prompt)]
+    """Return the terms of several prompts, which mean the same as one joined by `|`.
+
+    Raises:
+        PromptError: a prompt breaks the grammar, or there are more than `MOST_TERMS` terms in all.
+    """
+    terms: list[Term] = []
+    for prompt in prompts:
+        terms += parse(prompt)
+        if len(terms) > MOST_TERMS:
+            raise PromptError(
+                f"the prompts have more than {MOST_TERMS:,} terms in all; leave some out", prompt, 0
+            )
+    return terms
 
 
 def format_terms(terms: Iterable[Term]) -> str:

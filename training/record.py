@@ -147,7 +147,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     work, every = common.Work(options.work), prompts.listed(options.prompts)
     name = f"local-dir={options.guide.resolve()}" if options.guide else "doodle"
-    digest = load_guide(name).digest
+    digest = load_guide(name).weights_digest
     folder = work.folder(f"record/{options.renderer}-{digest[:8]}-{options.seed}")
     runs = [run_folder(folder, i, prompt) for i, prompt in enumerate(every[: options.limit])]
     for out, prompt in zip(runs, every, strict=False):

@@ -27,6 +27,7 @@ from artgen.assets.object_arrays import read_object_arrays
 from artgen.config.yaml import read_yaml
 from artgen.errors import InputError, UsageError, did_you_mean
 from artgen.files import require_plain_file, shipped_folder
+from artgen.named_files import patch_set_names, user_path
 
 MANIFEST = "patchset.yaml"
 MAX_MANIFEST = 4 * 2**20
@@ -121,7 +122,7 @@ def find(name: str) -> Path:
     known = shipped_names()
     if name in known:
         return shipped_folder("patches") / name
-    path = Path(name).expanduser()
+    path = user_path(name)
     if name.strip() and path.exists():
         require_plain_file(path)
         return path
@@ -294,8 +295,8 @@ def load_patches(
         UsageError: a set is not found, or nothing is left.
         InputError: a file cannot be used.
     """
-    wanted = [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
-    wanted = [name for name in wanted if name]
+    listed = patch_set_names(names) if isinstance(names, str) else [name.strip() for name in names]
+    wanted = [name for name in listed if name]
     if not wanted:
         raise UsageError(f"no patch set given; known are: {', '.join(shipped_names())}")
     found = [patch for name in wanted for patch in load_set(find(name), skip_bad).patches]

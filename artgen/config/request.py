@@ -40,7 +40,8 @@ class Wishes(Options):
     def _composed(self) -> Wishes:
         if self.composition:
             compositions.check_grid(self.composition, 3, 3, "the nine regions of a composition")
-        self.terms()
+        cells = [cell for grid in (self.composition, self.tile_prompts) for row in grid for cell in row]
+        grammar.parse_all([*self.prompts, *filter(None, cells)])  # valid, and not too many
         tiling = self.tiling()
         if tiling is not None:
             self._check_tiles(tiling)
@@ -56,8 +57,9 @@ class Wishes(Options):
             if grid:
                 owner = f"{name} of {tiling.columns}x{tiling.rows} tiles"
                 compositions.check_grid(grid, tiling.rows, tiling.columns, owner)
+        terms = grammar.parse_all(self.prompts)
         for index, own in enumerate(cells_of(self.tile_prompts, tiling)):
-            compositions.tile_prompts(self.prompts, own, tiling, index)
+            compositions.require_wish(terms, own, tiling, index)
 
     @property
     def title(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -15,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from artgen.config.guide_spec import parse_guide
 from artgen.config.reading import _one_line, load_mapping
 from artgen.config.request import Strings, Wishes
 from artgen.config.sections import CutoutOptions as CutoutOptions
@@ -25,6 +25,7 @@ from artgen.config.sections import Sorted as Sorted
 from artgen.config.sections import TimelapseOptions as TimelapseOptions
 from artgen.config.values import Aspect, Named, WrittenSize
 from artgen.errors import UsageError
+from artgen.named_files import background_file, may_be_file, palette_file, patch_set_names
 from artgen.options import Options
 
 MOST_EDITS = 50
@@ -39,12 +40,12 @@ class RunConfig(Wishes):
     """
 
     templates: Strings = Field(
-        ("{}",), description="sentences around the words; their embeddings are averaged"
+        ("{}",), max_length=1000, description="sentences around the words; their embeddings are averaged"
     )
     renderer: str = Field("pixel", description="what the picture is made of")
     options: Annotated[dict[str, Any], Sorted] = Field({}, description="the renderer's own options")
     guides: Strings = Field(
-        ("doodle",), description="models that judge: NAME, NAME:TAG or NAME=FILE, @weight"
+        ("doodle",), max_length=100, description="models that judge: NAME, NAME:TAG or NAME=FILE, @weight"
     )
     distance: Literal["spherical", "cosine"] = Field("spherical", description="between picture and words")
     contrast: float = Field(
@@ -109,7 +110,7 @@ class RunConfig(Wishes):
         for template in self.templates:
             if template.count("{}") != 1:
                 raise ValueError(f"template {template!r} needs exactly one {{}}, such as 'a drawing of {{}}'")
-        if any("\0" in path for path in self.local_files()):
+        if any("\0" in path for path in self._own_files()):  # the edited run's own were checked with it
             raise ValueError("a file's name holds the control character U+0000; remove it")
         return self
 
@@ -135,20 +136,40 @@ class RunConfig(Wishes):
 
     def local_files(self) -> list[str]:
         """Return the paths of local files that a run of this configuration would open."""
+        before = self.edited.config.local_files() if self.edited is not None else []
+        return list(dict.fromkeys([*self._own_files(), *before]))
+
+    def _own_files(self) -> list[str]:
+        """Return the same without those of the run that this one was edited from."""
         named = [path for path in (self.init, self.target, self.style) if path is not None]
         pictures = [term.content for term in self.all_terms() if term.is_image]
-        weights = [guide.partition("=")[2].partition("@")[0] for guide in self.guides if "=" in guide]
-        before = self.edited.config.local_files() if self.edited is not None else []
-        return list(dict.fromkeys([*named, *self.picture_files(), *pictures, *weights, *before]))
+        specs = [parse_guide(guide) for guide in self.guides]
+        weights = [spec.file for spec in specs if spec.file is not None]
+        return [*named, *self.picture_files(), *pictures, *weights]
 
     def picture_files(self) -> list[str]:
         """Return the paths of local files that rendering a picture of this configuration would open."""
         kept = [path for path in (self.mask, self.init, self.target) if path is not None]
-        options = [value for value in self.options.values() if isinstance(value, str)]
-        options += [cell for row in self.tile_patches for cell in row]
-        named = [text for text in (self.background, self.palette) if text and _looks_like_path(text)]
-        named += [text for text in options if _looks_like_path(text) or _names_something_here(text)]
+        palette = palette_file(self.palette) if self.palette is not None else None
+        named = [path for path in (background_file(self.background), palette) if path is not None]
+        named += self._option_files()
         return list(dict.fromkeys([*(kept if self.mask is not None else ()), *named]))
+
+    def _option_files(self) -> list[str]:
+        """Return the paths that the renderer's own options name, one for each file."""
+        texts = {key: value for key, value in self.options.items() if isinstance(value, str)}
+        palette = palette_file(texts.pop("palette", ""))
+
+        # A renderer of another package may take the whole text for a path, or its parts.
+        listed = [text for key, text in texts.items() if key != "patches"]
+        for text in texts.values():
+            listed += patch_set_names(text)
+        for row in self.tile_patches:
+            for cell in row:
+                listed += patch_set_names(cell)
+
+        named = [text for text in listed if may_be_file(text)]
+        return named if palette is None else [palette, *named]
 
     @classmethod
     def from_text(cls, text: str) -> RunConfig:
@@ -182,15 +203,3 @@ class EditOptions(Options):
 
 
 RunConfig.model_rebuild()
-
-
-def _looks_like_path(value: str) -> bool:
-    return value.startswith("~") or "/" in value or "\\" in value or Path(value).suffix != ""
-
-
-def _names_something_here(value: str) -> bool:
-    """Return whether a text, or a part of it between commas, is a path from here without looking like one."""
-    try:
-        return any(Path(part.strip()).exists() for part in value.split(",") if part.strip())
-    except (OSError, ValueError):
-        return False

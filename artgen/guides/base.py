@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,7 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from artgen.errors import UsageError
+from artgen.config.guide_spec import GuideSpec as GuideSpec
+from artgen.config.guide_spec import parse_guide as parse_guide
 from artgen.registry import Registry
 from artgen.types import Embeddings, Size
 
@@ -59,7 +59,9 @@ class Guide(abc.ABC):
         logit_scale: factor from cosine to logit.
         names: its own list of distractors, may be empty.
         variation: how much the views it is shown may vary, where the user does not say.
-        digest: SHA-256 of its weights, hexadecimal.
+        digest: SHA-256 of everything that decides its embeddings, hexadecimal.
+        weights_digest: SHA-256 of its weights file alone. Checkpoints and reports of earlier versions have
+            this one as the guide's digest.
         precision: number format of the image tower, stored with a run and reused.
     """
 
@@ -71,6 +73,7 @@ class Guide(abc.ABC):
     names: tuple[str, ...] = ()
     variation: Variation = Variation()
     digest: str = ""
+    weights_digest: str = ""
     precision: torch.dtype = torch.float32
 
     @abc.abstractmethod
@@ -107,62 +110,6 @@ class Guide(abc.ABC):
     def painter(self) -> Guide:
         """Return the guide as a painter follows it; most guides judge and lead alike."""
         return self
-
-
-@dataclass(frozen=True)
-class GuideSpec:
-    """A guide as the user names it.
-
-    Args:
-        name: model name.
-        tag: name of pretrained weights, or None.
-        file: weights file or directory, or None.
-        weight: its vote's weight.
-    """
-
-    name: str
-    tag: str | None = None
-    file: str | None = None
-    weight: float = 1.0
-
-    @property
-    def label(self) -> str:
-        """The spec as written, without the weight."""
-        if self.file is not None:
-            return f"{self.name}={self.file}"
-        return f"{self.name}:{self.tag}" if self.tag else self.name
-
-
-def parse_guide(text: str) -> GuideSpec:
-    """Read `NAME`, `NAME:TAG` or `NAME=FILE`, each with an optional `@weight`.
-
-    Raises:
-        UsageError: the text has no name, or a weight of no use.
-
-    Example:
-        >>> parse_guide("ViT-B-32:laion2b_s34b_b79k@0.5").weight
-        0.5
-    """
-    weight = 1.0
-    weighted = re.fullmatch(r"(.*)@([-+.0-9e]+)", text)
-    if weighted:
-        text = weighted[1]
-        try:
-            weight = float(weighted[2])
-        except ValueError:
-            raise UsageError(f"guide weight {weighted[2]!r} is not a number; write NAME@0.5") from None
-        if not 0 < weight < 1e6:
-            raise UsageError(f"guide weight {weight} must be positive; leave the guide out instead")
-    name, equals, file = text.partition("=")
-    if equals:
-        tag = None
-    else:
-        name, _, tag = text.partition(":")
-    if not name.strip() or (equals and not file):
-        raise UsageError(
-            f"guide {text!r} has no {'file' if name.strip() else 'name'}; write NAME, NAME:TAG or NAME=FILE"
-        )
-    return GuideSpec(name.strip(), tag or None, file or None, weight)
 
 
 GuideLoader = Callable[[GuideSpec, torch.device], Guide]

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import torch
 
-from artgen.guides.base import Guide, guides, parse_guide
+from artgen.config.guide_spec import GuideSpec, parse_guide
+from artgen.guides.base import Guide, guides
 
 
-def load_guide(name: str, device: str | torch.device = "cpu") -> Guide:
+def load_guide(name: str | GuideSpec, device: str | torch.device = "cpu") -> Guide:
     """Load a guide: the bundled `doodle`, or any open_clip model.
 
     Args:
-        name: `NAME`, `NAME:TAG` or `NAME=FILE.safetensors`.
+        name: `NAME`, `NAME:TAG` or `NAME=FILE.safetensors`, or what `parse_guide` made of it. A text is
+            parsed once; a label that was parsed already may contain `@` and would give another path.
         device: where its weights go.
 
     Raises:
         UsageError: no such guide or tag, or pickled weights.
-        InputError: the weights cannot be had or read.
+        InputError: the weights cannot be downloaded or read.
 
     Example:
         >>> guide = load_guide("doodle")                        # doctest: +SKIP
         >>> guide.encode_text(["a blue rabbit"]).shape          # doctest: +SKIP
     """
-    spec = parse_guide(name)
+    spec = parse_guide(name) if isinstance(name, str) else name
     device = torch.device(device)
     if spec.tag is None and spec.file is None and spec.name in guides.names():
         return guides.get(spec.name)(spec, device)
+
     from artgen.guides.openclip import load_openclip
 
     return load_openclip(spec, device)

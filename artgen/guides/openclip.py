@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import hashlib
-import json
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from artgen.errors import InputError, UsageError, did_you_mean
+from artgen.errors import ArtgenError, InputError, UsageError, did_you_mean
 from artgen.guides.base import Guide, GuideSpec, Pictures, Variation
+from artgen.guides.directory import CONFIG, PAINTING, file_digest, read_directory
+from artgen.guides.directory_model import build_model, make_tokenizer, require_hub_names
+from artgen.guides.directory_schema import Painting
 from artgen.guides.download import ensure_downloaded
 from artgen.guides.flat_products import flatten_products_
 from artgen.types import Embeddings, Size
@@ -36,7 +38,7 @@ class OpenClipGuide(Guide):
         name: shown to the user.
         model: an open_clip model in evaluation mode.
         tokenizer: maps texts to token indices.
-        digest: SHA-256 of the weights.
+        digest: SHA-256 of everything that decides its embeddings.
         device: where the model runs.
     """
 
@@ -74,31 +76,31 @@ class OpenClipGuide(Guide):
         painter._visual = _without_unheard(self._visual, painter._emphasis)
         return painter
 
-    def follow_manual(self, path: Path) -> None:
-        """Read how to paint by this guide: how its views vary, and how the parts of its embedding count.
+    def follow(self, painting: Painting, source: Path) -> None:
+        """Take over how to paint by this guide: how its views vary, and how the parts of its embedding count.
 
-        The file is JSON: the numbers of a `Variation`, and `emphasis`, a list of [length, factor] for each
-        part of the embedding in their order. All may be missing, and so may the file.
+        Args:
+            painting: the numbers of a `Variation`, and `emphasis`, a [length, factor] for each part of the
+                embedding in their order. What is None stays as it is.
+            source: the file it comes from, for messages.
 
         Raises:
-            InputError: it says something else.
+            InputError: the parts of `emphasis` are not as long as the embedding.
         """
-        told = _read_json(path, {})
-        known = vars(Variation())
-        emphasis = told.pop("emphasis", None) if isinstance(told, dict) else None
-        if not isinstance(told, dict) or not all(key in known and _is_share(told[key]) for key in told):
-            raise InputError(f"{path}: expected numbers from 0 to 1 for {', '.join(known)}, and emphasis")
-        self.variation = Variation(**{key: float(value) for key, value in told.items()})
-        if emphasis is None:
+        varied = painting.model_dump(exclude={"emphasis"}, exclude_none=True)
+        self.variation = Variation(**varied)
+        if painting.emphasis is None:
             return
         width = self.encode_text(["a"]).shape[1]
-        try:
-            factors = [torch.full((int(length),), float(factor)) for length, factor in emphasis]
-            self._painting_emphasis = torch.cat(factors).view(1, width).to(self.device)
-        except (TypeError, ValueError, RuntimeError):
+        lengths = [length for length, _ in painting.emphasis]
+        whole = all(length >= 1 and length == int(length) for length in lengths)
+        if not whole or sum(lengths) != width:
             raise InputError(
-                f"{path}: emphasis must be [length, factor] of parts, {width} long in all"
-            ) from None
+                f"{source}: emphasis must be [length, factor] of parts; their lengths are whole numbers with a "
+                f"sum of {width}"
+            )
+        factors = [torch.full((int(length),), factor) for length, factor in painting.emphasis]
+        self._painting_emphasis = torch.cat(factors).view(1, width).to(self.device)
 
     def _unit(self, embedded: Tensor) -> Tensor:
         """Bring embeddings [N, D] to unit length, their parts weighted."""
@@ -171,34 +173,17 @@ def load_directory(name: str, directory: Path, device: torch.device) -> Guide:
     `names.json` in it lists the guide's distractors, `painting.json` tells how to paint by it; both may be missing.
 
     Raises:
-        InputError: the directory holds no usable model.
+        InputError: the directory contains no valid model.
     """
-    weights = sorted(directory.glob("*.safetensors"))
-    if not (directory / "open_clip_config.json").is_file() or not weights:
-        raise InputError(f"{directory}: needs open_clip_config.json and open_clip_model.safetensors")
-    guide = _create(name, f"local-dir:{directory}", None, weights[0], device)
-    guide.names = _listed_names(directory)
-    guide.follow_manual(directory / "painting.json")
+    read = read_directory(directory)
+    with _not_weights_of(name, read.weights):
+        tokenizer = make_tokenizer(read.config.model_cfg.text_cfg, directory / CONFIG)
+        model = build_model(read)
+    guide = OpenClipGuide(name, model, tokenizer, read.digest, device)
+    guide.weights_digest = read.weights_digest
+    guide.names = read.names
+    guide.follow(read.painting, directory / PAINTING)
     return guide
-
-
-def _listed_names(directory: Path) -> tuple[str, ...]:
-    """Return the names a guide's directory lists in `names.json` as its distractors, none without that file."""
-    names = _read_json(directory / "names.json", [])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InputError(f"{directory / 'names.json'}: expected a list of names")
-    return tuple(names)
-
-
-def _is_share(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
-
-
-def _read_json(path: Path, missing: Any) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else missing
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
 
 
 def load_openclip(spec: GuideSpec, device: torch.device) -> Guide:
@@ -210,6 +195,12 @@ def load_openclip(spec: GuideSpec, device: torch.device) -> Guide:
     """
     if spec.name == "local-dir" and spec.file:
         return load_directory(spec.label, Path(spec.file), device)
+    if spec.name == "local-dir":
+        raise UsageError("a guide's directory is written local-dir=PATH")
+    if ":" in spec.name or spec.name == "hf-hub":
+        raise UsageError(
+            f"guide {spec.label!r}: open_clip's prefixes are not taken; write NAME, NAME:TAG or local-dir=PATH"
+        )
     import open_clip
 
     known = open_clip.list_models()
@@ -218,6 +209,7 @@ def load_openclip(spec: GuideSpec, device: torch.device) -> Guide:
 
         hint = did_you_mean(spec.name, [*guides.names(), *known])
         raise UsageError(f"no guide {spec.name!r}{hint} (artgen guides lists them; or NAME=FILE.safetensors)")
+    require_hub_names(spec.name)
     if spec.file is not None:
         return _load_file(spec, Path(spec.file), device)
     tag = spec.tag or _default_tag(spec.name)
@@ -254,26 +246,35 @@ def _create(
 ) -> OpenClipGuide:
     import open_clip
 
-    from artgen.guides import towers  # noqa: F401 - registers the bundled tower with timm
-
     options = {"force_quick_gelu": True} if _wants_quick_gelu(model_name, pretrained) else {}
+    with _not_weights_of(name, weights):
+        model = open_clip.create_model(
+            model_name,
+            pretrained=pretrained,
+            require_pretrained=True,
+            force_preprocess_cfg=_constants(model_name, pretrained),
+            **options,
+        )
+        tokenizer = open_clip.get_tokenizer(model_name)
+    guide = OpenClipGuide(name, model, tokenizer, file_digest(weights), device)
+    guide.weights_digest = guide.digest
+    return guide
+
+
+@contextlib.contextmanager
+def _not_weights_of(name: str, weights: Path) -> Iterator[None]:
+    """Turn whatever torch, json or safetensors raise through open_clip into one line; without warnings."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = open_clip.create_model(
-                model_name,
-                pretrained=pretrained,
-                require_pretrained=True,
-                force_preprocess_cfg=_constants(model_name, pretrained),
-                **options,
-            )
-        tokenizer = open_clip.get_tokenizer(model_name)
-    except Exception as error:  # open_clip passes on whatever torch, json or safetensors raise
+            yield
+    except ArtgenError:
+        raise
+    except Exception as error:
         reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
         raise InputError(
             f"{weights}: not weights of {name!r} ({reason}); check the file and the model name"
         ) from error
-    return OpenClipGuide(name, model, tokenizer, _sha256(weights), device)
 
 
 def _wants_quick_gelu(model_name: str, pretrained: str | None) -> bool:
@@ -303,8 +304,3 @@ def _constants(model_name: str, pretrained: str | None) -> dict[str, Any] | None
     if len(set(pairs)) > 1:
         logger.warning("%s has weights with different means; using %s", model_name, mean)
     return {"mean": mean, "std": std}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

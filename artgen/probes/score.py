@@ -52,12 +52,12 @@ def score_picture(
         raise UsageError(
             "there are no words with a positive weight to score; write what the picture should show"
         )
-    label = parse_guide(guide).label
-    if not same and label in painters:
+    spec = parse_guide(guide)
+    if not same and spec.label in painters:
         raise UsageError(_is_the_painter(guide))
     image = read_opaque(picture)
-    judge = load_guide(label)
-    if not same and judge.digest in painters:
+    judge = load_guide(spec)
+    if not same and painters & {judge.digest, judge.weights_digest}:
         raise UsageError(_is_the_painter(guide))
     others = list(distractors) if distractors is not None else _own_distractors(judge)
     if not others:

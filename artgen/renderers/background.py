@@ -14,10 +14,9 @@ from torch.nn import functional
 
 from artgen.config import RunConfig
 from artgen.images import parse_colour, read_opaque, read_picture
+from artgen.named_files import background_file
 from artgen.types import Canvas, Image, PerCandidate, Size
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-"""What names of background pictures end with, if they are not paths with a folder."""
 CHECKS = (2, 12)
 """Least and greatest number of squares along the shorter side of a random background."""
 
@@ -123,7 +122,7 @@ def make_background(config: RunConfig, device: torch.device | str = "cpu") -> Ba
 
 def is_picture(background: str) -> bool:
     """Return whether a background is the name of a file, not of a colour."""
-    return Path(background).suffix.lower() in SUFFIXES or "/" in background
+    return background_file(background) is not None
 
 
 def _background(named: str) -> Tensor:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from artgen.errors import UsageError
+from artgen.named_files import user_path
 
 MISSING = "missing"
 """Stands for the content of what is not there, which nobody can open."""
@@ -21,9 +22,10 @@ MOST_NAMED = 5
 
 
 def fingerprints(paths: Iterable[str]) -> dict[str, str]:
-    """Return a SHA-256 of what lies at each path: a file, a folder's own files, or several divided by commas.
+    """Return a SHA-256 of what lies at each path: a file, or a folder's own files.
 
-    What is no file and no folder (a pipe, a device) is left out, and so is what cannot be read.
+    Each path is taken as it is written, commas included. Pipes, devices, empty files and files that cannot
+    be read are left out.
     """
     found = {path: _fingerprint(path) for path in paths}
     return {path: digest for path, digest in found.items() if digest is not None}
@@ -33,14 +35,14 @@ def require_known(paths: Iterable[str], recorded: Mapping[str, str], owner: Path
     """Refuse to open files that are not those a run began with.
 
     Args:
-        paths: what the run's configuration names.
+        paths: what the run's configuration names. A path without a record is not opened.
         recorded: fingerprints from when the run began; empty for what records none.
         owner: the run's folder or picture, for the message.
 
     Raises:
         UsageError: one of them is another, or was never recorded.
     """
-    unknown = [path for path in dict.fromkeys(paths) if _fingerprint(path) != recorded.get(path, "")]
+    unknown = [path for path in dict.fromkeys(paths) if not _is_known(path, recorded)]
     if unknown:
         more = f" and {len(unknown) - MOST_NAMED} more" if len(unknown) > MOST_NAMED else ""
         raise UsageError(
@@ -49,28 +51,39 @@ def require_known(paths: Iterable[str], recorded: Mapping[str, str], owner: Path
         )
 
 
-def _fingerprint(text: str) -> str | None:
+def _is_known(path: str, recorded: Mapping[str, str]) -> bool:
+    """Return whether a path has the content that was recorded for it; nothing is read without a record."""
+    return path in recorded and _fingerprint(path) == recorded[path]
+
+
+def _fingerprint(path: str) -> str | None:
     try:
-        parts = [text] if Path(text).exists() else [part.strip() for part in text.split(",")]
-        places = [place for part in parts for place in _places(part)]
-        digests = [_content(place) for place in places]
+        digests = [_content(place) for place in _places(path)]
     except (OSError, ValueError, RuntimeError):
         return None
     return None if None in digests else hashlib.sha256("".join(map(str, digests)).encode()).hexdigest()
 
 
-def _places(part: str) -> list[Path]:
-    """Return where a path may lead: some of those who open it take `~` for the user's own folder."""
-    return [Path(part), Path(part).expanduser()] if part.startswith("~") else [Path(part)]
+def _places(path: str) -> list[Path]:
+    """Return where a path may lead: some of the code that opens it expands `~`."""
+    return [Path(path), user_path(path)] if path.startswith("~") else [Path(path)]
 
 
 def _content(path: Path) -> str | None:
-    """Return a digest of a file, or of the files in a folder; None for anything else."""
+    """Return a digest of a file, or of the files in a folder; None for anything else and for an empty file."""
     if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        # A file of /proc has no size, and reading it may never end.
+        return _file_digest(path) if path.stat().st_size else None
     if path.is_dir():
         below = sorted(each for each in path.iterdir() if each.is_file())
-        listed = "".join(f"{each.name}\0{_content(each)}\n" for each in below)
+        listed = "".join(f"{each.name}\0{_file_digest(each)}\n" for each in below)
         return hashlib.sha256(listed.encode(errors="surrogateescape")).hexdigest()
     return None if path.exists() else MISSING
+
+
+def _file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, of nothing if it has no size."""
+    if not path.stat().st_size:
+        return hashlib.sha256().hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -87,7 +87,8 @@ def write_report(
         "guides": [
             {
                 "name": guide.name,
-                "sha256": guide.digest,
+                "sha256": guide.weights_digest or guide.digest,
+                "digest": guide.digest,
                 "format": str(guide.precision).removeprefix("torch."),
             }
             for guide in workshop.guides

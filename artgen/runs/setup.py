@@ -89,7 +89,7 @@ def make_workshop(
     needs_guides = needs_guides or _asked(weighted, "needs_guide")
     specs = [parse_guide(text) for text in config.guides]
     specs = specs if needs_guides else []
-    judging = list(guides or []) or [load_guide(spec.label, device) for spec in specs]
+    judging = list(guides or []) or [load_guide(spec, device) for spec in specs]
     loaded = [guide.painter() for guide in judging]
     renderer = build_renderer(config, config.canvas or _default_canvas(options, config, loaded))
     size = export_size(config, renderer.canvas)

@@ -11,7 +11,6 @@ from typing import cast
 import torch
 
 from artgen import prompts as grammar
-from artgen.grid import Tiling
 from artgen.config import EditOptions, RunConfig
 from artgen.engine.events import Finished, Listener, Started, Stepped
 from artgen.engine.evolution import Evolution
@@ -22,6 +21,7 @@ from artgen.engine.state import LoopState
 from artgen.errors import RunError
 from artgen.export.timelapse import Timelapse
 from artgen.files import make_part_folder, write_atomically
+from artgen.grid import Tiling
 from artgen.guides.precision import format_name
 from artgen.images import read_opaque
 from artgen.renderers.background import make_background

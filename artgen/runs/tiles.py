@@ -19,10 +19,11 @@ import torch
 from torch import Tensor
 
 from artgen.assets import Patch
-from artgen.grid import Tiling, prompts_of_whole, tile_prompts
 from artgen.config import RunConfig
 from artgen.config.request import cells_of
 from artgen.errors import UsageError
+from artgen.grid import Tiling, prompts_of_whole, tile_prompts
+from artgen.named_files import patch_set_names
 from artgen.renderers.background import Background
 from artgen.renderers.collage import Collage
 from artgen.runs.setup import build_renderer, natural_aspect, renderer_options
@@ -98,7 +99,7 @@ def whole_config(config: RunConfig, tiling: Tiling, tile: Size) -> RunConfig:
     ratio = min(tile) / min(canvas)
     options = renderer_options(config)
     sets = [cell or options.patches for cell in cells_of(config.tile_patches, tiling)]  # type: ignore[attr-defined]
-    names = [name.strip() for each in sets for name in each.split(",") if name.strip()]
+    names = [name for each in sets for name in patch_set_names(each)]
     scaled = {name: getattr(options, name) * ratio for name in ("min_scale", "max_scale", "margin")}
     shared = {"patches": ",".join(dict.fromkeys(names)), "count": tiling.count * options.count}  # type: ignore[attr-defined]
     own = cells_of(config.tile_prompts, tiling)

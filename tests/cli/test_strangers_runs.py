@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image as Pillow
+from PIL.PngImagePlugin import PngInfo
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from artgen.config import RunConfig
+from artgen.errors import UsageError
 from artgen.runs.inputs import fingerprints
 
 SMALL = ["--canvas", "24x16", "--size", "24x16", "--cells", 6, "--timelapse", "none", "--quiet", "--steps", 1]
@@ -36,12 +39,13 @@ def run(artgen, photograph: Path, tmp_path: Path) -> Path:
     return Path("run")
 
 
-def rewrite(run: Path, **changes: object) -> None:
-    """Change the configuration in a run's checkpoint."""
+def rewrite(run: Path, inputs: dict[str, str] | None = None, **changes: object) -> None:
+    """Change the configuration in a run's checkpoint, and add fingerprints to it."""
     path = run / "checkpoint.safetensors"
     with safe_open(path, framework="pt") as file:
         facts = json.loads(file.metadata()["artgen"])
     facts["config"].update(changes)
+    facts["inputs"].update(inputs or {})
     save_file(load_file(path), path, metadata={"artgen": json.dumps(facts)})
 
 
@@ -137,9 +141,143 @@ def test_files_of_a_picture_are_among_those_of_its_run():
         "style": "style.png",
     }
     config = RunConfig.make(values)
-    shown = {"sets/one,sets/two", "ground.png", "colours.gpl"}
+    shown = {"sets/one", "sets/two", "ground.png", "colours.gpl"}
     assert set(config.picture_files()) == shown
     more = {"target.png", "style.png", "words.png", "weights.safetensors"}
     assert set(config.local_files()) == shown | more
     masked = RunConfig.make(values | {"mask": "mask.png", "init": "start.png"})
     assert set(masked.picture_files()) == shown | {"mask.png", "start.png", "target.png"}
+
+
+GUIDES = ["local-dir=gift@x/guide", "local-dir=gift@5@1", "local-dir= gift", "local-dir=gift:tag"]
+
+
+@pytest.mark.parametrize("written", GUIDES)
+def test_a_guide_is_checked_by_the_path_that_is_loaded(written: str, monkeypatch: pytest.MonkeyPatch):
+    """The loader and the check agree about the path, whatever is in it."""
+    from artgen.guides import openclip
+    from artgen.runs.setup import make_workshop
+
+    class OpenedError(Exception):
+        pass
+
+    opened = []
+
+    def note(_: str, directory: Path, __: object) -> None:
+        opened.append(str(directory))
+        raise OpenedError
+
+    monkeypatch.setattr(openclip, "load_directory", note)
+    config = RunConfig.make({"prompts": "a fox", "guides": written})
+    with pytest.raises(OpenedError):
+        make_workshop(config)
+    assert opened == [path for path in config.local_files() if path.removeprefix(" ").startswith("gift")]
+
+
+@pytest.mark.parametrize("decoy", ["gift", "gift@x/guide"])
+def test_a_guide_with_an_at_sign_is_asked_for(decoy: str, run: Path, artgen):
+    Path("gift@x/guide").mkdir(parents=True)
+    invented = {decoy: next(iter(fingerprints(["nowhere"]).values()))}
+    rewrite(run, invented, prompts=["a fox"], guides=["local-dir=gift@x/guide"])
+    refused = artgen("resume", run, "--quiet")
+    assert refused.status == 2
+    assert "gift@x/guide" in refused.error_line() and "--yes" in refused.error_line()
+
+
+def test_a_file_named_like_a_list_vouches_for_none_of_its_parts(
+    artgen, small_sets: Path, photograph: Path, tmp_path: Path
+):
+    collage = ["--renderer", "collage", "--patches", small_sets / "one", "--count", 3]
+    same = ["--canvas", "24x16", "--size", "24x16", "--timelapse", "none", "--quiet", "--steps", 1]
+    assert artgen("paint", "--target", photograph, *collage, *same, "--out", "run").status == 0
+    assert artgen("export", "run", "--out", "own").status == 0
+    private = Path("private/secret")
+    private.mkdir(parents=True)
+    for patch in (small_sets / "two").iterdir():
+        (private / patch.name).write_bytes(patch.read_bytes())
+    listed = "gift/x,private/secret"
+    decoy = Path(listed)
+    decoy.parent.mkdir(parents=True)
+    decoy.write_bytes(b"decoy")
+    rewrite(Path("run"), fingerprints([listed]), options={"patches": listed, "count": 3})
+    for command in COMMANDS:
+        refused = artgen(command, "run", *COMMANDS[command])
+        assert refused.status == 2
+        assert "private/secret" in refused.error_line() and "--yes" in refused.error_line()
+
+
+def test_a_palette_with_a_space_is_checked_by_the_path_that_is_loaded(run: Path, artgen):
+    Path("p.gpl").write_text("GIMP Palette\n255 0 0 red\n")
+    Path("p.gpl ").write_text("decoy")
+    rewrite(run, fingerprints(["p.gpl "]), palette="p.gpl ")
+    refused = artgen("export", run)
+    assert refused.status == 2
+    assert "p.gpl" in refused.error_line() and "--yes" in refused.error_line()
+    assert artgen("export", run, "--yes").status == 0
+
+
+def picture_with(path: Path, config: dict) -> Path:
+    """Write a picture with a configuration in its metadata."""
+    information = PngInfo()
+    information.add_text("artgen", json.dumps(config))
+    Pillow.new("RGB", (8, 8)).save(path, pnginfo=information)
+    return path
+
+
+def test_rerun_asks_before_it_reads(artgen, secret: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    opened = []
+    plain_open = Path.open
+
+    def watched(path: Path, *arguments: object, **options: object) -> object:
+        opened.append(str(path))
+        return plain_open(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", watched)
+    for target in ("/proc/kmsg", str(secret)):
+        picture = picture_with(tmp_path / "gift.png", {"target": target})
+        refused = artgen("rerun", picture)
+        assert refused.status == 2
+        assert target in refused.error_line() and "--yes" in refused.error_line()
+        assert target not in opened
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"prompts": ["fox"] * 60_000},
+        {"prompts": ["f|" * 900 + "x"] * 150},
+        {"prompts": "a fox", "templates": ["{}"] * 60_000},
+        {"prompts": "a fox", "guides": ["doodle"] * 60_000},
+        {"tiles": "20x20", "tile_prompts": [["a|b|c"] * 20] * 20},
+    ],
+)
+def test_too_many_wishes_are_refused_at_once(config: dict, artgen, tmp_path: Path):
+    picture = picture_with(tmp_path / "gift.png", config)
+    begun = time.perf_counter()
+    refused = artgen("rerun", picture)
+    assert refused.status == 2
+    assert "1,000" in refused.error_line() or "at most" in refused.error_line()
+    assert time.perf_counter() - begun < 1
+
+
+def test_the_most_wishes_are_read_at_once():
+    corners = [f"[0,0,0.01,{index / 100_000}] fox" for index in range(1, 1000)]
+    begun = time.perf_counter()
+    RunConfig.make({"prompts": [*corners, "a fox"], "tiles": "20x20"})
+    assert time.perf_counter() - begun < 10  # about 1 without the checks of shapes
+    with pytest.raises(UsageError, match="more than 1,000 terms"):
+        RunConfig.make({"prompts": [*corners, "a fox", "a hen"]})
+
+
+def test_a_long_chain_of_edits_takes_no_more_than_its_length(monkeypatch: pytest.MonkeyPatch):
+    """Each run of the chain is checked once, not once for every edit after it."""
+    from artgen import prompts
+
+    read, parse = [], prompts.parse
+    monkeypatch.setattr(prompts, "parse", lambda prompt: read.append(prompt) or parse(prompt))
+    config: dict = {"prompts": ["fox"] * 10, "target": "first.png"}
+    for _ in range(50):
+        config = {"prompts": ["fox"] * 10, "edited": {"config": config, "step": 0, "steps": 0}}
+    made = RunConfig.make(config)
+    assert len(read) < 51 * 10 * 10
+    assert made.local_files() == ["first.png"]

@@ -36,16 +36,38 @@ def test_folders_and_lists(tmp_path: Path):
     folder.mkdir()
     (folder / "a.png").write_bytes(b"a")
     file.write_bytes(b"b")
-    several = f"{folder}, {file}"
-    recorded = fingerprints([str(folder), several])
-    assert known(recorded, folder, several)
+    recorded = fingerprints([str(folder), str(file)])
+    assert known(recorded, folder, file)
     (folder / "a.png").rename(folder / "c.png")
     assert not known(recorded, folder)
-    assert not known(recorded, several)
+    assert known(recorded, file)
     (folder / "c.png").rename(folder / "a.png")
-    assert known(recorded, folder, several)
+    assert known(recorded, folder, file)
     file.write_bytes(b"c")
-    assert known(recorded, folder) and not known(recorded, several)
+    assert known(recorded, folder) and not known(recorded, file)
+
+
+def test_a_comma_is_part_of_a_name(tmp_path: Path):
+    one, two, decoy = tmp_path / "one", tmp_path / "two", tmp_path / "one,two"
+    for path in (one, two, decoy):
+        path.write_bytes(path.name.encode())
+    recorded = fingerprints([str(decoy)])
+    assert known(recorded, decoy)
+    assert not known(recorded, one) and not known(recorded, two)
+
+
+def test_nothing_is_read_without_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    file = tmp_path / "picture.png"
+    file.write_bytes(b"one")
+    recorded = fingerprints([str(file)])
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a file was opened")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert not known({}, file, "/proc/kmsg")
+    with pytest.raises(AssertionError):
+        known(recorded, file)
 
 
 def test_what_comes_to_be_is_asked_for(tmp_path: Path):
@@ -56,7 +78,7 @@ def test_what_comes_to_be_is_asked_for(tmp_path: Path):
     assert not known(recorded, path)
 
 
-@pytest.mark.parametrize("name", ["pipe", "/dev/zero", "x" * 5000])
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero", "/proc/self/environ", "x" * 5000])
 def test_what_is_no_file_is_never_known(name: str, tmp_path: Path):
     path = str(tmp_path / name) if name == "pipe" else name
     if name == "pipe":

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from artgen.grid import Tiling, check_grid, read_grid, three_by_three, tile_prompts
 from artgen.config import RunConfig
 from artgen.errors import UsageError
+from artgen.grid import Tiling, check_grid, read_grid, three_by_three, tile_prompts
 from artgen.renderers.background import Background
 from artgen.renderers.collage import Collage
 from artgen.renderers.collage.renderer import CollageOptions
