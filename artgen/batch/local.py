@@ -13,7 +13,7 @@ from typing import Any
 from artgen.batch.jobs import Job, local_files, read_jobs, write_jobs
 from artgen.batch.sheet import write_sheet
 from artgen.config import RunConfig
-from artgen.engine.checkpoint import CHECKPOINT
+from artgen.engine.checkpoint import CHECKPOINT, has_checkpoint
 from artgen.engine.events import Listener, Notice, ignore
 from artgen.engine.folder import make_folder, slug, write_atomically
 from artgen.engine.inputs import require_known
@@ -138,7 +138,7 @@ def resume_jobs(
 
 def _go_on(config: RunConfig, folder: Path, *, open_files: bool, **watch: Any) -> RunResult:
     """Resume a run that has come to a checkpoint, start one that has not."""
-    if (folder / CHECKPOINT).is_file() or (folder / "tiles").is_dir():
+    if has_checkpoint(folder / CHECKPOINT) or (folder / "tiles").is_dir():
         return resume(folder, open_files=open_files, **watch)
     return paint(config, folder, force=True, **watch)
 

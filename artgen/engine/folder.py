@@ -12,6 +12,7 @@ from pathlib import Path
 from artgen.errors import RunError, UsageError
 
 OUTPUTS = (
+    "checkpoint.previous.safetensors",
     "checkpoint.safetensors",
     "image.*",
     "candidate-*.png",
@@ -20,9 +21,13 @@ OUTPUTS = (
     "run.json",
     "metrics.jsonl",
     "timelapse.*",
+    "tiles/tile-*.previous.safetensors",
     "tiles/tile-*.safetensors",
 )
-"""Files that a run writes besides its configuration, by pattern."""
+"""Files that a run writes besides its configuration, by pattern.
+
+Older checkpoints come first: if their removal is interrupted, the newest one is still there.
+"""
 LONGEST_SLUG = 48
 """Longest part of a folder's name that comes from the prompt, in characters."""
 
@@ -38,15 +43,23 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-") or "picture"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, keep: Path | None = None) -> None:
     """Write a file beside its name and move it into place.
+
+    Args:
+        path: the file.
+        content: its new content.
+        keep: where the file that is replaced is moved; None to discard it. If the process is
+            killed between the two moves, the old content is at `keep` and nothing is at `path`.
 
     Raises:
         RunError: the disk is full, the folder cannot be written, or there is a folder or a device;
             what was there stays.
     """
-    if path.exists() and not path.is_file():
-        raise RunError(f"{path}: is no plain file, so it is not replaced; choose another --out")
+    for target in (path, keep):
+        if target is not None and target.exists() and not target.is_file():
+            raise RunError(f"{target}: is no plain file, so it is not replaced; choose another --out")
+
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
@@ -55,6 +68,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)
+        if keep is not None and path.exists():
+            path.replace(keep)
         temporary.replace(path)
     except OSError as error:
         if temporary is not None:

@@ -10,7 +10,7 @@ import torch
 
 from artgen.config import RunConfig
 from artgen.engine.beginning import first_state, sketch_late, write_sketch
-from artgen.engine.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
+from artgen.engine.checkpoint import CHECKPOINT, load_newest, save_checkpoint
 from artgen.engine.claim import claimed
 from artgen.engine.events import Event, Finished, Listener, Notice, Started, Stepped, ignore
 from artgen.engine.evolution import Evolution
@@ -101,6 +101,8 @@ def resume(
 ) -> RunResult:
     """Go on with a run from its checkpoint; it ends with the bits of an uninterrupted run.
 
+    If the checkpoint is damaged, the run continues from the one before it, and a notice says so.
+
     Args:
         folder: the run's.
         open_files: open the local files the run names even if they are not those it began with.
@@ -108,7 +110,7 @@ def resume(
         should_stop: asked before every step; the picture of that moment is kept.
 
     Raises:
-        InputError: the folder has no whole checkpoint, or one that does not fit.
+        InputError: the folder has no intact checkpoint, or one that does not fit.
         UsageError: it names files with another content than the run began with.
     """
     from artgen.engine.tiled_run import is_tiled, resume_tiles
@@ -121,7 +123,7 @@ def resume(
 
 def _resume(folder: Path, open_files: bool, listen: Listener, should_stop: Callable[[], bool]) -> RunResult:
     """Go on with a run in one piece; see `resume`."""
-    checkpoint = load_checkpoint(folder / CHECKPOINT)
+    checkpoint = load_newest(folder / CHECKPOINT, listen)
     facts = Facts.of(checkpoint)
     config = facts.configuration()
     if not open_files:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from artgen.config import RunConfig
-from artgen.engine.checkpoint import CHECKPOINT, load_checkpoint
+from artgen.engine.checkpoint import CHECKPOINT, has_checkpoint, load_checkpoint
 from artgen.engine.ground import Ground, make_ground
 from artgen.engine.inputs import require_known
 from artgen.engine.memory import check_canvas
@@ -67,7 +67,7 @@ def open_run(path: Path, open_files: bool = False) -> SavedRun:
         UsageError: its picture is made of files with another content than it began with.
     """
     folder = path if path.is_dir() else path.parent
-    if not path.exists() or not (folder / CHECKPOINT).is_file():
+    if not path.exists() or not has_checkpoint(folder / CHECKPOINT):
         raise InputError(f"{path}: is not the folder of a run (no {CHECKPOINT}); give runs/<name>")
     checkpoint = load_checkpoint(folder / CHECKPOINT)
     facts = Facts.of(checkpoint)

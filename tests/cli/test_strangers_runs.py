@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image as Pillow
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 
 from artgen.config import RunConfig
+from artgen.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from artgen.engine.inputs import fingerprints
 
 SMALL = ["--canvas", "24x16", "--size", "24x16", "--cells", 6, "--timelapse", "none", "--quiet", "--steps", 1]
@@ -39,10 +37,9 @@ def run(artgen, photograph: Path, tmp_path: Path) -> Path:
 def rewrite(run: Path, **changes: object) -> None:
     """Change the configuration in a run's checkpoint."""
     path = run / "checkpoint.safetensors"
-    with safe_open(path, framework="pt") as file:
-        facts = json.loads(file.metadata()["artgen"])
-    facts["config"].update(changes)
-    save_file(load_file(path), path, metadata={"artgen": json.dumps(facts)})
+    checkpoint = load_checkpoint(path)
+    facts = {**checkpoint.facts, "config": {**checkpoint.facts["config"], **changes}}
+    save_checkpoint(path, Checkpoint(facts, checkpoint.tensors))
 
 
 COMMANDS = {
@@ -101,10 +98,9 @@ def test_patch_sets_without_the_look_of_a_path(
     for command in COMMANDS:
         assert artgen(command, "run", *COMMANDS[command]).status == 2
     path = Path("run/checkpoint.safetensors")
-    with safe_open(path, framework="pt") as file:
-        facts = json.loads(file.metadata()["artgen"])
-    facts["inputs"][name] = next(iter(nowhere.values()))
-    save_file(load_file(path), path, metadata={"artgen": json.dumps(facts)})
+    checkpoint = load_checkpoint(path)
+    inputs = {**checkpoint.facts["inputs"], name: next(iter(nowhere.values()))}
+    save_checkpoint(path, Checkpoint({**checkpoint.facts, "inputs": inputs}, checkpoint.tensors))
     assert artgen("export", "run").status == 2
 
 
