@@ -21,15 +21,23 @@ def require_plain_file(path: Path) -> None:
         raise InputError(f"{path}: is a pipe or a device; save its content to a file, and give that")
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, keep: Path | None = None) -> None:
     """Write a file beside its name and move it into place.
+
+    Args:
+        path: the file.
+        content: its new content.
+        keep: where the file that is replaced is moved; None to discard it. If the process is
+            killed between the two moves, the old content is at `keep` and nothing is at `path`.
 
     Raises:
         RunError: the disk is full, the folder cannot be written, or there is a folder or a device;
             what was there stays.
     """
-    if path.exists() and not path.is_file():
-        raise RunError(f"{path}: is no plain file, so it is not replaced; choose another --out")
+    for target in (path, keep):
+        if target is not None and target.exists() and not target.is_file():
+            raise RunError(f"{target}: is no plain file, so it is not replaced; choose another --out")
+
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
@@ -38,6 +46,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)
+        if keep is not None and path.exists():
+            path.replace(keep)
         temporary.replace(path)
     except OSError as error:
         if temporary is not None:

@@ -16,7 +16,7 @@ from artgen.config import RunConfig
 from artgen.engine.events import Listener, Notice, ignore
 from artgen.errors import ArtgenError
 from artgen.files import write_atomically
-from artgen.runs.checkpoint import CHECKPOINT
+from artgen.runs.checkpoint import CHECKPOINT, has_checkpoint
 from artgen.runs.folder import make_folder, slug
 from artgen.runs.inputs import require_known
 from artgen.runs.report import RunResult
@@ -139,7 +139,7 @@ def resume_jobs(
 
 def _go_on(config: RunConfig, folder: Path, *, open_files: bool, **watch: Any) -> RunResult:
     """Resume a run that has come to a checkpoint, start one that has not."""
-    if (folder / CHECKPOINT).is_file() or (folder / "tiles").is_dir():
+    if has_checkpoint(folder / CHECKPOINT) or (folder / "tiles").is_dir():
         return resume(folder, open_files=open_files, **watch)
     return paint(config, folder, force=True, **watch)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from artgen.config import RunConfig, load_config_file
 from artgen.engine.events import Listener, ignore
-from artgen.runs.checkpoint import CHECKPOINT, load_checkpoint
+from artgen.runs.checkpoint import CHECKPOINT, has_checkpoint, load_checkpoint
 from artgen.runs.inputs import require_known
 from artgen.runs.report import RunResult
 from artgen.runs.single import paint
@@ -41,7 +41,7 @@ def promote(
     """
     if not open_files:
         checkpoint = folder / CHECKPOINT
-        recorded = Facts.of(load_checkpoint(checkpoint)).inputs if checkpoint.is_file() else {}
+        recorded = Facts.of(load_checkpoint(checkpoint)).inputs if has_checkpoint(checkpoint) else {}
         named = set(RunConfig.make(load_config_file(folder / "config.yaml")).local_files())
         require_known([path for path in config.local_files() if path in named], recorded, folder)
     return paint(config, out, force=force, listen=listen, should_stop=should_stop)

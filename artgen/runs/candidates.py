@@ -10,7 +10,7 @@ from torch import Tensor
 from artgen.errors import InputError, broken_input
 from artgen.images import read_opaque
 from artgen.renderers.base import Renderer
-from artgen.runs.checkpoint import CHECKPOINT, load_checkpoint
+from artgen.runs.checkpoint import CHECKPOINT, has_checkpoint, load_checkpoint
 from artgen.types import Size
 
 TRIAL = Size(8, 8)
@@ -47,7 +47,7 @@ def best_state(folder: Path, population: int) -> dict[str, Tensor]:
     Raises:
         InputError: the folder has no whole checkpoint.
     """
-    if not (folder / CHECKPOINT).is_file():
+    if not has_checkpoint(folder / CHECKPOINT):
         raise InputError(f"{folder}: is not the folder of a run; give a picture, an SVG, or a run's folder")
     tensors = load_checkpoint(folder / CHECKPOINT).tensors
     smoothed = tensors.get("loop", {}).get("smoothed")

@@ -17,6 +17,7 @@ from platformdirs import user_cache_path
 from artgen.errors import RunError, UsageError
 
 OUTPUTS = (
+    "checkpoint.previous.safetensors",
     "checkpoint.safetensors",
     "image.*",
     "candidate-*.png",
@@ -25,9 +26,13 @@ OUTPUTS = (
     "run.json",
     "metrics.jsonl",
     "timelapse.*",
+    "tiles/tile-*.previous.safetensors",
     "tiles/tile-*.safetensors",
 )
-"""Files that a run writes besides its configuration, by pattern."""
+"""Files that a run writes besides its configuration, by pattern.
+
+Older checkpoints come first: if their removal is interrupted, the newest one is still there.
+"""
 LONGEST_SLUG = 48
 """Longest part of a folder's name that comes from the prompt, in characters."""
 

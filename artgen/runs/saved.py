@@ -10,7 +10,7 @@ from artgen.errors import InputError, broken_input
 from artgen.export.files import SavedRun
 from artgen.memory import check_canvas
 from artgen.renderers.background import make_background
-from artgen.runs.checkpoint import CHECKPOINT, load_checkpoint
+from artgen.runs.checkpoint import CHECKPOINT, has_checkpoint, load_checkpoint
 from artgen.runs.inputs import require_known
 from artgen.runs.setup import build_renderer, population_of
 from artgen.runs.state import Facts, take_state
@@ -29,7 +29,7 @@ def open_run(path: Path, open_files: bool = False) -> SavedRun:
         UsageError: its picture is made of files with another content than it began with.
     """
     folder = path if path.is_dir() else path.parent
-    if not path.exists() or not (folder / CHECKPOINT).is_file():
+    if not path.exists() or not has_checkpoint(folder / CHECKPOINT):
         raise InputError(f"{path}: is not the folder of a run (no {CHECKPOINT}); give runs/<name>")
     checkpoint = load_checkpoint(folder / CHECKPOINT)
     facts = Facts.of(checkpoint)

@@ -19,7 +19,7 @@ from artgen.errors import RunError
 from artgen.export.timelapse import Timelapse
 from artgen.files import write_atomically
 from artgen.renderers.base import Renderer
-from artgen.runs.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
+from artgen.runs.checkpoint import CHECKPOINT, load_newest, save_checkpoint
 from artgen.runs.folder import claimed, clear_outputs, make_folder
 from artgen.runs.inputs import require_known
 from artgen.runs.metrics import Metrics
@@ -101,6 +101,8 @@ def resume(
 ) -> RunResult:
     """Go on with a run from its checkpoint; it ends with the bits of an uninterrupted run.
 
+    If the checkpoint is damaged, the run continues from the one before it, and a notice says so.
+
     Args:
         folder: the run's.
         open_files: open the local files the run names even if they are not those it began with.
@@ -108,7 +110,7 @@ def resume(
         should_stop: asked before every step; the picture of that moment is kept.
 
     Raises:
-        InputError: the folder has no whole checkpoint, or one that does not fit.
+        InputError: the folder has no intact checkpoint, or one that does not fit.
         UsageError: it names files with another content than the run began with.
     """
     from artgen.runs.tiled import is_tiled, resume_tiles
@@ -121,7 +123,7 @@ def resume(
 
 def _resume(folder: Path, open_files: bool, listen: Listener, should_stop: Callable[[], bool]) -> RunResult:
     """Go on with a run in one piece; see `resume`."""
-    checkpoint = load_checkpoint(folder / CHECKPOINT)
+    checkpoint = load_newest(folder / CHECKPOINT, listen)
     facts = Facts.of(checkpoint)
     config = facts.configuration()
     if not open_files:

@@ -66,8 +66,23 @@ class Facts(Options):
 
         Raises:
             UsageError: it is of no use.
+            InputError: the checkpoint's step is not one of this run.
         """
-        return settled(RunConfig.from_text(json.dumps(self.config)))
+        config = settled(RunConfig.from_text(json.dumps(self.config)))
+        self.require_step_of(config)
+        return config
+
+    def require_step_of(self, config: RunConfig) -> None:
+        """Refuse a step past the end of the run; a run that is limited by time has no last step.
+
+        Raises:
+            InputError: the step is larger than the number of steps.
+        """
+        if config.seconds is None and self.step > config.steps:
+            raise InputError(
+                f"the checkpoint is at step {self.step} of a run of {config.steps} steps, so it is damaged; "
+                "start the run again"
+            )
 
 
 def capture(config: RunConfig, workshop: Workshop, state: LoopState) -> Checkpoint:
@@ -118,6 +133,7 @@ def restore(checkpoint: Checkpoint, workshop: Workshop, config: RunConfig) -> Lo
         InputError: another guide, or a state that does not fit the configuration.
     """
     facts = Facts.of(checkpoint)
+    facts.require_step_of(config)
     for guide in workshop.guides:
         # Checkpoints of earlier versions know a guide by its weights alone.
         if facts.digests.get(guide.name) not in (guide.digest, guide.weights_digest):

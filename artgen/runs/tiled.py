@@ -12,7 +12,7 @@ import torch
 
 from artgen import prompts as grammar
 from artgen.config import EditOptions, RunConfig
-from artgen.engine.events import Finished, Listener, Started, Stepped
+from artgen.engine.events import Finished, Listener, Started, Stepped, ignore
 from artgen.engine.evolution import Evolution
 from artgen.engine.loop import Stage, optimise
 from artgen.engine.optimiser import make_optimiser
@@ -26,7 +26,7 @@ from artgen.guides.precision import format_name
 from artgen.images import read_opaque
 from artgen.renderers.background import make_background
 from artgen.renderers.collage import Collage
-from artgen.runs.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
+from artgen.runs.checkpoint import CHECKPOINT, has_checkpoint, load_newest, remove_checkpoint, save_checkpoint
 from artgen.runs.folder import claimed, clear_outputs, make_folder
 from artgen.runs.inputs import fingerprints, require_known
 from artgen.runs.metrics import Metrics
@@ -66,7 +66,7 @@ def tile_checkpoint(folder: Path, index: int) -> Path:
 
 def is_tiled(folder: Path) -> bool:
     """Return whether a folder holds a run that was painted tile by tile."""
-    return tile_checkpoint(folder, 0).is_file()
+    return has_checkpoint(tile_checkpoint(folder, 0))
 
 
 def paint_tiles(
@@ -87,7 +87,7 @@ def resume_tiles(
     folder: Path, open_files: bool, listen: Listener, should_stop: Callable[[], bool]
 ) -> RunResult:
     """Go on with such a run; see `artgen.runs.single.resume`."""
-    facts = Facts.of(load_checkpoint(tile_checkpoint(folder, 0)))
+    facts = Facts.of(load_newest(tile_checkpoint(folder, 0), ignore))
     config = facts.configuration()
     if not open_files:
         require_known(config.local_files(), facts.inputs, folder)
@@ -151,6 +151,7 @@ class _TiledRun:
         self._folder = folder
         first = self._load_finished()
         state, begun = self._open(first, should_stop), True
+        self._remove_later(first)
         self._metrics = Metrics(folder / "metrics.jsonl", self.steps, self._steps_done(first, state))
         self._timelapse = Timelapse(folder, self.config.timelapse, self._steps_done(first, state))
         self._listener(Started(folder, self.config.seed, self._steps_done(first, state), self.steps))
@@ -177,16 +178,30 @@ class _TiledRun:
         return index * self.config.steps + state.step
 
     def _load_finished(self) -> int:
-        """Take over the tiles that are done, and return the first that is not: the last one with a checkpoint."""
+        """Take over the tiles that are done, and return the first that is not.
+
+        That is the last one with a checkpoint, or the first one whose checkpoint is damaged: the
+        checkpoint before it may be from the middle of the tile.
+        """
         kept = [tile_checkpoint(self._folder, index) for index in range(self.tiling.count)]
-        begun = next((index for index, path in enumerate(kept) if not path.is_file()), len(kept))
+        begun = next((index for index, path in enumerate(kept) if not has_checkpoint(path)), len(kept))
         for index in range(max(0, begun - 1)):
-            checkpoint = load_checkpoint(kept[index])
+            checkpoint = load_newest(kept[index], ignore)
+            if checkpoint.is_older:
+                return index
             renderer = self._empty_tile(index)
             take_state(renderer, checkpoint.tensors.get("renderer", {}), population_of(self.config))
             smoothed = checkpoint.tensors.get("loop", {}).get("smoothed")
             self._note(index, renderer, smoothed)
         return max(0, begun - 1)
+
+    def _remove_later(self, index: int) -> None:
+        """Remove the checkpoints of later tiles, which lie on top of this one and are painted again.
+
+        There are none unless this tile's own checkpoint was damaged.
+        """
+        for later in range(index + 1, self.tiling.count):
+            remove_checkpoint(tile_checkpoint(self._folder, later))
 
     def _empty_tile(self, index: int) -> Collage:
         renderer = build_renderer(tile_config(self.config, self.tiling, index), self._tile)
@@ -216,8 +231,8 @@ class _TiledRun:
         self._tools = dataclasses.replace(workshop, stage=stage)
         config = tile_config(self.config, self.tiling, index)
         path = tile_checkpoint(self._folder, index)
-        if path.is_file():
-            checkpoint = load_checkpoint(path)
+        if has_checkpoint(path):
+            checkpoint = load_newest(path, self._listener)
             stage.objective.views_per_pass = Facts.of(checkpoint).views_per_pass
             state = restore(checkpoint, self._tools, config)
             if not lacks_sketch(self._tools):

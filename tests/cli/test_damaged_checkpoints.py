@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+
+from artgen.runs.checkpoint import load_checkpoint, previous_checkpoint, save_checkpoint
 
 
 @pytest.fixture
@@ -24,20 +26,25 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def rewrite_facts(path: Path, **changes: object) -> None:
-    """Change what a checkpoint says, and leave its tensors."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        facts = json.loads(file.metadata()["artgen"])
-    save_file(load_file(path), path, metadata={"artgen": json.dumps(facts | changes)})
+    """Change what a checkpoint says, and leave its tensors; the checksum is right."""
+    checkpoint = load_checkpoint(path)
+    save_checkpoint(path, replace(checkpoint, facts={**checkpoint.facts, **changes}))
+    previous_checkpoint(path).unlink()
 
 
 def rewrite_tensor(path: Path, name: str, tensor: torch.Tensor) -> None:
-    from safetensors import safe_open
+    """Change one tensor of a checkpoint; the checksum is right."""
+    checkpoint = load_checkpoint(path)
+    group, _, rest = name.partition("/")
+    groups = {each: dict(tensors) for each, tensors in checkpoint.tensors.items()}
+    groups[group][rest] = tensor
+    save_checkpoint(path, replace(checkpoint, tensors=groups))
+    previous_checkpoint(path).unlink()
 
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
-    save_file(load_file(path) | {name: tensor}, path, metadata=metadata)
+
+def rewrite_metadata(path: Path, text: str) -> None:
+    """Replace the facts by any text, which has no checksum."""
+    save_file(load_file(path), path, metadata={"artgen": text})
 
 
 BROKEN_CHECKPOINTS = {
@@ -46,7 +53,10 @@ BROKEN_CHECKPOINTS = {
     "pickle": lambda path: torch.save({}, path),
     "foreign": lambda path: save_file({"weight": torch.zeros(3)}, path),
     "no metadata": lambda path: save_file(load_file(path), path),
-    "other version": lambda path: rewrite_facts(path, format=99),
+    "other version": lambda path: rewrite_metadata(path, '{"format": 99}'),
+    "no checksum": lambda path: rewrite_metadata(path, '{"format": 2}'),
+    "deep facts": lambda path: rewrite_metadata(path, "[" * 200_000),
+    "step past the end": lambda path: rewrite_facts(path, step=999999),
     "step is text": lambda path: rewrite_facts(path, step="two"),
     "views missing": lambda path: rewrite_facts(path, views_per_pass=0),
     "other renderer": lambda path: rewrite_facts(path, config={"target": "x.png", "renderer": "strokes"}),

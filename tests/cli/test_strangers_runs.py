@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from artgen.config import RunConfig
 from artgen.errors import UsageError
+from artgen.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from artgen.runs.inputs import fingerprints
 
 SMALL = ["--canvas", "24x16", "--size", "24x16", "--cells", 6, "--timelapse", "none", "--quiet", "--steps", 1]
@@ -105,10 +106,9 @@ def test_patch_sets_without_the_look_of_a_path(
     for command in COMMANDS:
         assert artgen(command, "run", *COMMANDS[command]).status == 2
     path = Path("run/checkpoint.safetensors")
-    with safe_open(path, framework="pt") as file:
-        facts = json.loads(file.metadata()["artgen"])
-    facts["inputs"][name] = next(iter(nowhere.values()))
-    save_file(load_file(path), path, metadata={"artgen": json.dumps(facts)})
+    checkpoint = load_checkpoint(path)
+    inputs = {**checkpoint.facts["inputs"], name: next(iter(nowhere.values()))}
+    save_checkpoint(path, Checkpoint({**checkpoint.facts, "inputs": inputs}, checkpoint.tensors))
     assert artgen("export", "run").status == 2
 
 
