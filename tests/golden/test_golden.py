@@ -6,6 +6,7 @@ After a change that is meant to change pictures: `pytest tests/golden --regenera
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image as Pillow
 
 from artgen.config import RunConfig
 from artgen.renderers import renderers
+from artgen.runs.edit import edit
 from artgen.runs.single import paint
 from tests.contracts.parts import FITTING
 
@@ -20,19 +22,27 @@ FOLDER = Path(__file__).parent
 LARGEST_MEAN_DIFFERENCE = 2.0
 """Of 255; on the machine that made the pictures it is 0, elsewhere rounding differs."""
 
+FITTED: dict[str, Any] = {"steps": 40, "seed": 5, "canvas": "48x48", "size": "96x96"}
+"""Values of the runs that fit a photograph."""
+
+GUIDED: dict[str, Any] = {
+    "prompts": "a red apple",
+    "guides": "doodle",
+    "seed": 5,
+    "canvas": "64x64",
+    "size": "96x96",
+    "cutouts": {"count": 4},
+    "precision": "float32",
+    "timelapse": {"kind": "none"},
+}
+"""Values of the runs that follow the bundled guide."""
+
 
 @pytest.mark.parametrize("name", renderers.names())
 def test_fitting_a_picture(name: str, photograph: Path, tmp_path: Path, request: pytest.FixtureRequest):
-    values = {
-        "target": str(photograph),
-        "renderer": name,
-        "options": FITTING.get(name, {}),
-        "steps": 40,
-        "seed": 5,
-        "canvas": "48x48",
-        "size": "96x96",
-    }
-    _compare(RunConfig.make(values), FOLDER / f"fit-{name}.png", tmp_path, request)
+    values = FITTED | {"target": str(photograph), "renderer": name, "options": FITTING.get(name, {})}
+    picture = paint(RunConfig.make(values), tmp_path / "run").picture
+    _compare(picture, f"fit-{name}.png", request)
 
 
 def test_following_a_guide(tiny_guide: str, tmp_path: Path, request: pytest.FixtureRequest):
@@ -47,17 +57,61 @@ def test_following_a_guide(tiny_guide: str, tmp_path: Path, request: pytest.Fixt
         "precision": "float32",
         "size": "64x64",
     }
-    _compare(RunConfig.make(values), FOLDER / "guided-pixel.png", tmp_path, request)
+    picture = paint(RunConfig.make(values), tmp_path / "run").picture
+    _compare(picture, "guided-pixel.png", request)
 
 
-def _compare(config: RunConfig, golden: Path, folder: Path, request: pytest.FixtureRequest) -> None:
-    picture = paint(config, folder / "run").picture
+def test_strokes_from_words(tmp_path: Path, request: pytest.FixtureRequest):
+    values = GUIDED | {"renderer": "strokes", "options": {"strokes": "24"}, "steps": 30}
+    picture = paint(RunConfig.make(values), tmp_path / "run").picture
+    _compare(picture, "guided-strokes.png", request)
+
+
+def test_a_collage_from_words_and_its_sketch(tmp_path: Path, request: pytest.FixtureRequest):
+    values = GUIDED | {"renderer": "collage", "options": {"count": 24}, "steps": 30}
+    result = paint(RunConfig.make(values), tmp_path / "run")
+    _compare(result.folder / "sketch.png", "guided-collage-sketch.png", request)
+    _compare(result.picture, "guided-collage.png", request)
+
+
+def test_a_collage_in_tiles(tmp_path: Path, request: pytest.FixtureRequest):
+    values = GUIDED | {
+        "prompts": "a forest",
+        "renderer": "collage",
+        "options": {"count": 16},
+        "tiles": "2x1",
+        "tile_prompts": "a red apple ; a blue fish",
+        "steps": 10,
+        "canvas": "48x48",
+        "size": "160x96",
+    }
+    picture = paint(RunConfig.make(values), tmp_path / "run").picture
+    _compare(picture, "tiled-collage.png", request)
+
+
+def test_editing_a_picture(photograph: Path, tmp_path: Path, request: pytest.FixtureRequest):
+    values = FITTED | {"target": str(photograph), "renderer": "strokes", "options": {"strokes": "24"}}
+    paint(RunConfig.make(values), tmp_path / "run")
+    result = edit(tmp_path / "run", lock=[0, 1, 2], delete=range(12, 24), steps=10, out=tmp_path / "edited")
+    _compare(result.picture, "edited-strokes.png", request)
+
+
+def _compare(picture: Path, golden_name: str, request: pytest.FixtureRequest) -> None:
+    """Compare a picture with its golden picture, or replace the golden one with `--regenerate-golden`."""
+    golden = FOLDER / golden_name
+
     if request.config.getoption("--regenerate-golden"):
         with Pillow.open(picture) as made:
             made.convert("RGB").save(golden, optimize=True)
-    found, expected = (
-        np.asarray(Pillow.open(path).convert("RGB"), dtype=float) for path in (picture, golden)
-    )
+
+    found, expected = _read(picture), _read(golden)
     assert found.shape == expected.shape
+
     difference = np.abs(found - expected).mean()
     assert difference <= LARGEST_MEAN_DIFFERENCE, f"mean difference {difference:.2f} of 255"
+
+
+def _read(path: Path) -> np.ndarray:
+    """Return a picture's colours as floats in [0, 255], `[H, W, 3]`."""
+    with Pillow.open(path) as picture:
+        return np.asarray(picture.convert("RGB"), dtype=float)
