@@ -17,15 +17,18 @@ from training import common
 from training.fetch import SOURCES
 
 RECORD_HEAD = (
-    "Pictures painted with default settings (collages: of `paper`), seed 1, that an independent network",
-    "(`training/judge.py`) matches to the right prompt of 100 (goal 60 %), and the same of prompts of one kind; their",
-    "colour is that of the mean in a mask, nearest of eleven (goal 85 %). Of real drawings of an unseen style, placed",
-    "and tinted alike, the judge itself matches {right:.0f} / {top5:.0f} %, in 32 cells {cells:.0f} / {cells5:.0f} %.",
+    "Pictures of 100 fixed prompts, painted with default settings (collages: with `paper`) and seed 1. An independent",
+    "network (`training/judge.py`) matches each picture with the 100 prompts; the goal is 60 % right. The columns for",
+    "kinds of prompts count only those. A subject's colour is the mean inside a mask, nearest of eleven (goal 85 %).",
+    "Of real drawings in an unseen style, placed and tinted as the prompts say, the network itself matches",
+    "{right:.0f} / {top5:.0f} %, and {cells:.0f} / {cells5:.0f} % if they are shown in 32 cells.",
     "",
-    "| renderer | pictures | right / in the first five | a colour told | a name alone | several things | colour |",
+    "| renderer | pictures | right / in the first five | with a colour | a name alone | several things | colour |",
     "|---|---|---|---|---|---|---|",
 )
-SHEET_HEAD = "Contact sheets of the record, right (+) or wrong (-) with what the judge took them for:"
+SHEET_HEAD = (
+    "Contact sheets, marked right (+) or wrong (-) with what the judge saw, are in the project's repository:"
+)
 TEMPLATE = Path(__file__).parent / "card.md"
 
 
@@ -73,10 +76,10 @@ def figures_table(figures: dict) -> str:
     rows += [
         f"| OpenMoji things, 600 drawings, top-5 clean, then under a 10-step L2 attack of 1.0 "
         f"| {attack['clean']['top5']:.1f}, {attack['attacked']['top5']:.1f} % | half is kept |",
-        f"| two things, their colours swapped or not, OpenMoji scenes (chance 50) | {two['colours']:.1f} % | 90 % |",
-        f"| two things, relation turned or not, OpenMoji scenes (chance 50) | {two['relation']:.1f} % | 85 % |",
+        f"| two things, colours swapped or not, OpenMoji scenes (chance 50) | {two['colours']:.1f} % | 90 % |",
+        f"| two things, relation reversed or not, OpenMoji scenes (chance 50) | {two['relation']:.1f} % | 85 % |",
         f"| counting one to four (chance 25) | {figures['counting']:.1f} % | 70 % |",
-        f"| {figures['synonyms']['words']} words in no caption, known name in the top-5 "
+        f"| {figures['synonyms']['words']} words in no caption, their known name in the top-5 "
         f"| {figures['synonyms']['top5']:.1f} % | 60 % |",
         f"| weights; 16 cutouts forward and backward, 2 cores "
         f"| {figures['cost']['MB']:.1f} MB; {figures['cost']['ms']:.0f} ms | 25 MB; 80 ms |",
@@ -91,7 +94,7 @@ def newest_records(work: Path) -> dict[str, Path]:
 
 
 def record_table(records: dict[str, Path], sheets: Path | None) -> str:
-    """Return what the judge found in the records as a Markdown table, with links to their contact sheets."""
+    """Return what the judge found in the records as a Markdown table, and where their contact sheets are."""
     if not records:
         return "Judging of painted pictures by an independent network is not measured yet."
     rows, links = [], []
@@ -104,19 +107,20 @@ def record_table(records: dict[str, Path], sheets: Path | None) -> str:
             f"| {kinds} | {told['colours']['mask']:.0f} % |"
         )
         if sheets is not None:
-            links.append(f"* [{renderer}]({sheet_of(folder, renderer, sheets)})")
+            links.append(f"* {renderer}: `{store_sheet(folder, renderer, sheets)}`")
     real, cells = ceiling["clean"], ceiling["32 cells"]
     values = {"right": real["right"], "top5": real["top5"], "cells": cells["right"], "cells5": cells["top5"]}
     head = [line.format(**values) for line in RECORD_HEAD]
     return "\n".join([*head, *rows, *(["", SHEET_HEAD, "", *links] if links else [])])
 
 
-def sheet_of(folder: Path, renderer: str, sheets: Path) -> str:
-    """Store a record's contact sheet as WebP in the folder `sheets`; return its path from a guide in the package."""
+def store_sheet(folder: Path, renderer: str, sheets: Path) -> str:
+    """Store a record's contact sheet as WebP in the folder `sheets`; return its path in the repository."""
     sheets.mkdir(parents=True, exist_ok=True)
+    path = sheets / f"{renderer}.webp"
     with Image.open(folder / "sheet.png") as sheet:
-        sheet.convert("RGB").save(sheets / f"{renderer}.webp", quality=80, method=6)
-    return f"../../../{sheets.as_posix()}/{renderer}.webp"
+        sheet.convert("RGB").save(path, quality=80, method=6)
+    return path.as_posix()
 
 
 def main() -> None:
@@ -135,6 +139,7 @@ def main() -> None:
         figures=figures_table(figures),
         record=record_table(newest_records(options.work), options.sheets),
         axes=axes,
+        names=len(json.loads((options.to / "names.json").read_text())),
         **trained,
         sha256=common.sha256(weights),
     )
