@@ -11,10 +11,20 @@ if TYPE_CHECKING:
     from artgen.guides.base import Guide
     from artgen.guides.loading import load_guide
     from artgen.renderers.base import Renderer
-    from artgen.runs.single import paint, resume
+    from artgen.runs.paint import paint, painting, resume, resuming
 
 __version__ = "0.1.0"
-__all__ = ["ArtgenError", "Guide", "Renderer", "RunConfig", "load_guide", "paint", "resume"]
+__all__ = [
+    "ArtgenError",
+    "Guide",
+    "Renderer",
+    "RunConfig",
+    "load_guide",
+    "paint",
+    "painting",
+    "resume",
+    "resuming",
+]
 
 _HOMES = {
     "ArtgenError": "artgen.errors",
@@ -22,8 +32,10 @@ _HOMES = {
     "Renderer": "artgen.renderers.base",
     "RunConfig": "artgen.config",
     "load_guide": "artgen.guides.loading",
-    "paint": "artgen.runs.single",
-    "resume": "artgen.runs.single",
+    "paint": "artgen.runs.paint",
+    "painting": "artgen.runs.paint",
+    "resume": "artgen.runs.paint",
+    "resuming": "artgen.runs.paint",
 }
 
 

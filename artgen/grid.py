@@ -52,6 +52,11 @@ def _cells(line: str) -> tuple[str, ...]:
     return tuple(re.sub(r"\\([;/])", r"\1", cell).strip() for cell in cells)
 
 
+def filled_cells(grid: Grid) -> list[str]:
+    """Return the texts of a grid that are not empty, row by row."""
+    return [cell for row in grid for cell in row if cell]
+
+
 def check_grid(grid: Grid, rows: int, columns: int, owner: str) -> None:
     """Refuse a grid of another shape.
 
@@ -87,13 +92,14 @@ def three_by_three(whole: Sequence[str], cells: Sequence[str]) -> list[Term]:
         raise UsageError(
             f"a 3x3 composition takes nine prompts, not {len(cells)}; an empty one asks for nothing"
         )
-    placed = [
-        term
-        for index, cell in enumerate(cells)
-        if cell
-        for term in _weighted(cell, CELL_WEIGHT, _region(index))
-    ]
-    return [*placed, *(term for prompt in whole for term in _weighted(prompt, WHOLE_WEIGHT, WHOLE))]
+    terms: list[Term] = []
+    for index, cell in enumerate(cells):
+        if cell:
+            terms += _weighted(cell, CELL_WEIGHT, _region(index))
+    for prompt in whole:
+        terms += _weighted(prompt, WHOLE_WEIGHT, WHOLE)
+        grammar.require_few(len(terms), prompt)
+    return terms
 
 
 def _region(index: int) -> Region:

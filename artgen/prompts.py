@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from artgen.errors import PromptError
 from artgen.geometry import WHOLE, Region
+from artgen.terms.base import kind_of_mark, marks, term_kinds
 
 MAXIMUM_LENGTH = 2000
 """Longest prompt taken, in characters; CLIP reads 77 tokens of it at most."""
@@ -25,7 +26,6 @@ MAXIMUM_LENGTH = 2000
 MOST_TERMS = 1000
 """Most terms of all prompts of a configuration; each is encoded, and compared with every view."""
 
-_ESCAPABLE = ":|@[\\"
 _REGION = re.compile(r"\s*\[([^\]]*)\]")
 
 
@@ -36,13 +36,13 @@ class Term:
     Args:
         content: the words, or the path of a picture.
         weight: factor of this term in the objective; negative pushes away.
-        is_image: whether `content` is a path.
+        kind: what the content means, a name from `artgen.terms`.
         region: where in the picture the term applies.
     """
 
     content: str
     weight: float = 1.0
-    is_image: bool = False
+    kind: str = "words"
     region: Region = WHOLE
 
 
@@ -71,11 +71,24 @@ def parse_all(prompts: Iterable[str]) -> list[Term]:
     terms: list[Term] = []
     for prompt in prompts:
         terms += parse(prompt)
-        if len(terms) > MOST_TERMS:
-            raise PromptError(
-                f"the prompts have more than {MOST_TERMS:,} terms in all; leave some out", prompt, 0
-            )
+        require_few(len(terms), prompt)
     return terms
+
+
+def require_few(count: int, prompt: str = "") -> None:
+    """Refuse more terms than a run can take.
+
+    Args:
+        count: number of terms.
+        prompt: the prompt that brought the last of them, for the message.
+
+    Raises:
+        PromptError: there are more than `MOST_TERMS`.
+    """
+    if count > MOST_TERMS:
+        raise PromptError(
+            f"the prompts have more than {MOST_TERMS:,} terms in all; leave some out", prompt, 0
+        )
 
 
 def format_terms(terms: Iterable[Term]) -> str:
@@ -107,7 +120,7 @@ def _unescaped(text: str, start: int, end: int) -> Iterable[int]:
     """Yield the indices of the characters that no backslash escapes."""
     index = start
     while index < end:
-        if text[index] == "\\" and index + 1 < end and text[index + 1] in _ESCAPABLE:
+        if text[index] == "\\" and index + 1 < end and text[index + 1] in _escapable():
             index += 2
             continue
         yield index
@@ -121,12 +134,13 @@ def _parse_term(prompt: str, start: int, end: int) -> Term:
     weight, stop = _parse_weight(prompt, body, end)
     while body < stop and prompt[body].isspace():
         body += 1
-    is_image = body < stop and prompt[body] == "@"
-    content = _unescape(prompt[body + is_image : stop]).strip()
+
+    marked = kind_of_mark(prompt[body]) if body < stop else None
+    kind = marked or "words"
+    content = _unescape(prompt[body + (marked is not None) : stop]).strip()
     if not content:
-        wanted = "a file name after '@'" if is_image else "words before the weight"
-        raise PromptError(f"a term has no content; write {wanted}", prompt, body)
-    return Term(content, weight, is_image, region)
+        raise PromptError(f"a term has no content; write {term_kinds.get(kind).missing}", prompt, body)
+    return Term(content, weight, kind, region)
 
 
 def _parse_region(prompt: str, start: int, end: int) -> tuple[Region, int]:
@@ -163,13 +177,19 @@ def _parse_weight(prompt: str, start: int, end: int) -> tuple[float, int]:
     return weight, last
 
 
+def _escapable() -> str:
+    """Return the characters that a backslash turns into themselves."""
+    return ":|[\\" + marks()
+
+
 def _unescape(text: str) -> str:
-    return re.sub(r"\\([:|@\[\\])", r"\1", text)
+    return re.sub(rf"\\([{re.escape(_escapable())}])", r"\1", text)
 
 
 def _format_term(term: Term) -> str:
     content = re.sub(r"([:|\\])", r"\\\1", term.content)
-    if not term.is_image:
-        content = re.sub(r"^([@\[])", r"\\\1", content)
+    kind = term_kinds.get(term.kind)
+    if not kind.mark:
+        content = re.sub(rf"^([{re.escape('[' + marks())}])", r"\\\1", content)
     region = "" if term.region == WHOLE else f"[{','.join(map(repr, term.region))}] "
-    return f"{region}{'@' if term.is_image else ''}{content}:{term.weight!r}"
+    return f"{region}{kind.mark}{content}:{term.weight!r}"

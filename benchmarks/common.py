@@ -17,14 +17,15 @@ from typing import Any
 import torch
 
 from artgen.config import RunConfig
-from artgen.engine.events import ignore
+from artgen.engine.events import EventStream
 from artgen.engine.randomness import Streams
 from artgen.engine.state import LoopState
 from artgen.files import write_atomically
 from artgen.guides.base import Guide
+from artgen.runs.context import RunContext, choose_formats, make_context, start_candidates
+from artgen.runs.defaults import resolve
 from artgen.runs.report import versions
-from artgen.runs.setup import Workshop, make_workshop, start_candidates
-from artgen.runs.start import first_state
+from artgen.runs.start import begin
 
 RESULTS = Path(".benchmarks")
 """Where the figures are written if `--out` names no file; not under version control."""
@@ -186,7 +187,7 @@ def prepare(
     config: RunConfig,
     formats: Mapping[str, str] | None = None,
     guides: Sequence[Guide] | None = None,
-) -> tuple[Workshop, LoopState]:
+) -> tuple[RunContext, LoopState]:
     """Return what a run works with and where it begins, without a folder.
 
     Args:
@@ -194,8 +195,10 @@ def prepare(
         formats: number formats by guide name; measured if None.
         guides: the configuration's guides if they are loaded already.
     """
-    workshop = make_workshop(config, formats, guides)
+    settings = resolve(config, guides=guides)
+    choose_formats(settings, formats)
     streams = Streams(config.seed)
-    start_candidates(workshop, config, streams["init"])
-    state, _ = first_state(workshop, config, streams, ignore, lambda: False)
-    return workshop, state
+    renderer = settings.build_renderer()
+    start_candidates(renderer, settings, streams["init"])
+    context = make_context(settings, renderer, {})
+    return EventStream(begin(context, streams)).finish()

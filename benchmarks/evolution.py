@@ -26,15 +26,14 @@ import torch
 
 from artgen.config import RunConfig
 from artgen.config.presets import SHIPPED, apply_preset, merged
-from artgen.engine.events import ignore
 from artgen.engine.loop import optimise
 from artgen.export.png import write_png
 from artgen.files import write_atomically
 from artgen.guides.base import Guide
 from artgen.guides.loading import load_guide
 from artgen.guides.precision import choose_precision
+from artgen.runs.defaults import with_population
 from artgen.runs.folder import slug
-from artgen.runs.setup import population_of
 from artgen.runs.state import format_name
 from artgen.types import Image
 from benchmarks.common import RESULTS, Results, parser, prepare
@@ -83,16 +82,17 @@ def configuration(prompt: str, patches: str, seed: int, way: str, options: argpa
 def best_picture(config: RunConfig, guide: Guide) -> tuple[Image, float]:
     """Run a configuration; return its best candidate's picture [1, 3, H, W] and that one's final loss."""
     formats = {guide.name: format_name(guide.precision)}
-    workshop, state = prepare(config, formats, [guide])
-    stage = workshop.stage
-    optimise(stage, state, config.steps, None, ignore, lambda: False, lambda: None)
+    context, state = prepare(config, formats, [guide])
+    problem = context.problem
+    for _ in optimise(problem, state, context.budget):
+        pass
     assert state.smoothed is not None
     best = int(state.smoothed.argmin())
     with torch.no_grad():
-        picture = stage.background.opaque(stage.renderer(stage.canvas))[best : best + 1]
+        picture = problem.background.opaque(problem.renderer(problem.canvas))[best : best + 1]
     passes = max(1, VIEWS // config.cutouts.count)
     judged = [
-        float(stage.objective(picture, [torch.Generator().manual_seed(FIRST_VIEW_SEED + number)]).losses)
+        float(problem.objective(picture, [torch.Generator().manual_seed(FIRST_VIEW_SEED + number)]).losses)
         for number in range(passes)
     ]
     return picture, statistics.mean(judged)
@@ -166,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     guide = load_guide("doodle", "cpu")
     first = configuration(*next(iter(PROMPTS.items())), 0, WITH, options)
     guide.use_precision(
-        choose_precision(guide, population_of(first) * first.cutouts.count, torch.device("cpu"))
+        choose_precision(guide, with_population(first)[1] * first.cutouts.count, torch.device("cpu"))
     )
     rows = compare(guide, options)
     summaries = {

@@ -22,10 +22,8 @@ from typing import Any
 import torch
 
 from artgen.config import RunConfig
-from artgen.engine.events import ignore
 from artgen.engine.loop import _step
 from artgen.guides import Guide, load_guide
-from artgen.runs.setup import population_of
 from benchmarks.common import Results, alternate, parser, prepare
 
 GOALS: Mapping[str, Mapping[str, str]] = {
@@ -52,12 +50,12 @@ def random_weights(name: str, folder: Path) -> str:
 
 def measure(config: RunConfig, rounds: int) -> dict[str, Any]:
     """Return the seconds of whole steps and of the guide alone, and what they were measured with."""
-    workshop, state = prepare(config)
-    guide = workshop.guides[0]
-    views = torch.rand(population_of(config) * config.cutouts.count, 3, *guide.image_size).requires_grad_()
+    context, state = prepare(config)
+    guide, population = context.guides[0], context.settings.population
+    views = torch.rand(population * config.cutouts.count, 3, *guide.image_size).requires_grad_()
 
     def whole() -> None:
-        _step(workshop.stage, state, 0.9, ignore)
+        _step(context.problem, state, 0.9, [])
 
     def alone(guide: Guide) -> None:
         guide.encode_image(views)[:, -1].sum().backward()
@@ -70,8 +68,8 @@ def measure(config: RunConfig, rounds: int) -> dict[str, Any]:
     return {
         **seconds,
         "format": str(guide.precision).removeprefix("torch."),
-        "canvas": list(workshop.stage.canvas),
-        "population": population_of(config),
+        "canvas": list(context.problem.canvas),
+        "population": population,
         "views": len(views),
     }
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from artgen.grid import Tiling
 from artgen.images import read_opaque
 from artgen.runs.checkpoint import load_checkpoint
-from artgen.runs.state import Facts
+from artgen.runs.state import CheckpointHeader
 from artgen.runs.tiled import tile_checkpoint
 from artgen.runs.tiles import seam_contrast
 from artgen.types import Image, Size
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         wishes = ["--tiles", "4x3", "--tile-prompts", " / ".join(WISHES.strip().splitlines())]
         painting = ["a landscape", "--renderer", "collage", "--patches", PATCHES, "--steps", str(steps)]
         painted = run_artgen([*painting, *wishes, *common], Path(temporary), Path(temporary))
-        tile = Facts.of(load_checkpoint(tile_checkpoint(folder, 0))).canvas
+        tile = CheckpointHeader.of(load_checkpoint(tile_checkpoint(folder, 0))).canvas
         size = exported_size(tile, tiling, width)
         wanted = ["--size", f"{size.width}x{size.height}", "--out", str(folder / "large.png")]
         exported = run_artgen(["export", str(folder), *wanted], Path(temporary), Path(temporary))

@@ -12,7 +12,7 @@ from artgen.config.presets import Preset
 from artgen.errors import UsageError
 from artgen.options import Options
 from artgen.renderers import renderers
-from artgen.runs.state import Facts
+from artgen.runs.state import CheckpointHeader
 
 SWITCHES_FOR_NUMBERS = [
     {"seed": True},
@@ -76,4 +76,4 @@ def test_every_kind_of_type():
 
 def test_checkpoints_too():
     with pytest.raises(ValidationError, match="no numbers"):
-        Facts.model_validate({"step": True})
+        CheckpointHeader.model_validate({"step": True})

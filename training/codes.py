@@ -119,8 +119,8 @@ class Codes:
         number = torch.zeros(NUMBERS)
         number[NUMBERS - 1 if plan.kind == "pair" else len(plan.things) - 1] = 1
         ground = torch.zeros(len(COLOURS))
-        if plan.background >= 0 and (shown or "background" in plan.caption):
-            ground[plan.background] = 1
+        if plan.ground >= 0 and (shown or "background" in plan.caption):
+            ground[plan.ground] = 1
         told = {"names": names, "number": number, "ground": ground}
         told |= {"colours": F.normalize(colours, dim=0), "bound": F.normalize(bound.flatten(), dim=0)}
         return self._joined({part: vector[None] for part, vector in told.items()})[0]

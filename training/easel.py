@@ -120,5 +120,5 @@ class Planner(captions.Planner):
             thing.angle, thing.flip = 0.0, False
         plan.calm, plan.may_flip = True, False
         if "background" not in plan.caption:
-            plan.background = -1  # what is not told cannot be learned
+            plan.ground = -1  # what is not told cannot be learned
         return plan

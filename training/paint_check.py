@@ -140,9 +140,7 @@ def paint(
                 1 - fit.mean(1)
             )
             (
-                loss
-                + settings.smooth * roughness(cells)
-                + settings.border * unrest(cells, settings.background)
+                loss + settings.smooth * roughness(cells) + settings.border * unrest(cells, settings.ground)
             ).sum().backward()
             optimiser.step()
             optimiser.zero_grad()

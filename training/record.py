@@ -23,8 +23,8 @@ from torch import Tensor
 
 from artgen import RunConfig, load_guide, paint, resume
 from artgen.errors import ArtgenError
+from artgen.runs.defaults import with_population
 from artgen.runs.report import RunResult
-from artgen.runs.setup import settled
 from training import common, prompts, subject
 from training.judge import Judge
 
@@ -151,7 +151,7 @@ def main() -> None:
     folder = work.folder(f"record/{options.renderer}-{digest[:8]}-{options.seed}")
     runs = [run_folder(folder, i, prompt) for i, prompt in enumerate(every[: options.limit])]
     for out, prompt in zip(runs, every, strict=False):
-        paint_one(out, settled(RunConfig.make(settings(prompt.text, options))))
+        paint_one(out, with_population(RunConfig.make(settings(prompt.text, options)))[0])
     if options.paint_only:
         return
     images = torch.stack([picture(out) for out in runs])

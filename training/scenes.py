@@ -93,7 +93,7 @@ def grounds(plans: list[Plan], numbers: Tensor, size: int, generator: torch.Gene
         generator: draws the texture.
     """
     count = len(plans)
-    told = torch.tensor([plan.background for plan in plans])
+    told = torch.tensor([plan.ground for plan in plans])
     kind = numbers[:, 0]
     first, second = numbers[:, 1:4].float(), numbers[:, 4:7].float()
     jitter = (first - 0.5) * 0.14

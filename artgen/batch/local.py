@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from artgen.batch.jobs import Job, local_files, read_jobs, write_jobs
 from artgen.batch.sheet import write_sheet
 from artgen.config import RunConfig
-from artgen.engine.events import Listener, Notice, ignore
+from artgen.engine.events import Event, EventStream, Notice, StopRequested
 from artgen.errors import ArtgenError
 from artgen.files import write_atomically
 from artgen.runs.checkpoint import CHECKPOINT, has_checkpoint
 from artgen.runs.folder import make_folder, slug
 from artgen.runs.inputs import require_known
+from artgen.runs.paint import painting, resuming
 from artgen.runs.report import RunResult
-from artgen.runs.single import paint, resume
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +27,8 @@ SUMMARY = "batch.json"
 SHEET = "sheet.png"
 REPORT = "run.json"
 
-Work = Callable[[RunConfig, Path], RunResult]
-"""Paints a configuration in a folder of its own."""
+Start = Callable[[RunConfig, Path], EventStream[RunResult]]
+"""Starts a job in a folder of its own."""
 
 
 @dataclass(frozen=True)
@@ -82,22 +81,20 @@ class BatchResult:
         return any(cell.status in ("stopped", "not started") for cell in self.cells)
 
 
-def run_jobs(
-    jobs: Sequence[Job],
-    out: Path | None = None,
-    *,
-    force: bool = False,
-    listen: Listener = ignore,
-    should_stop: Callable[[], bool] = lambda: False,
-) -> BatchResult:
-    """Run jobs one after another; one that fails does not lose the others.
+def run_jobs(jobs: Sequence[Job], out: Path | None = None, *, force: bool = False) -> BatchResult:
+    """Run jobs one after another to the end; see `running_jobs`."""
+    return running_jobs(jobs, out, force=force).finish()
+
+
+def running_jobs(
+    jobs: Sequence[Job], out: Path | None = None, *, force: bool = False
+) -> EventStream[BatchResult]:
+    """Return a batch as an iterator of events; a run that fails does not lose the others.
 
     Args:
         jobs: what to paint.
         out: the batch's folder; `runs/<date>-batch-<slug>-<number of jobs>` if None.
         force: replace what an earlier batch left in `out`.
-        listen: told what happens.
-        should_stop: ends the batch; the picture of that moment is kept.
 
     Raises:
         ArtgenError: the batch's own folder cannot be used.
@@ -106,42 +103,42 @@ def run_jobs(
     folder = make_folder(out, f"batch {title}", len(jobs), force)
     write_jobs(folder, jobs)
     cells = [Cell(job.number, job.text, "not started") for job in jobs]
-    work = functools.partial(paint, force=force, listen=listen, should_stop=should_stop)
-    return _run_all(jobs, cells, folder, work, listen, should_stop)
+
+    def start(config: RunConfig, place: Path) -> EventStream[RunResult]:
+        """Paint one job."""
+        return painting(config, place, force=force)
+
+    return EventStream(_run_all(jobs, cells, folder, start))
 
 
-def resume_jobs(
-    folder: Path,
-    *,
-    open_files: bool = False,
-    listen: Listener = ignore,
-    should_stop: Callable[[], bool] = lambda: False,
-) -> BatchResult:
-    """Go on with a batch: what is finished stays as it is, a stopped run goes on, the others are painted.
+def resume_jobs(folder: Path, *, open_files: bool = False) -> BatchResult:
+    """Continue a batch to its end; see `resuming_jobs`."""
+    return resuming_jobs(folder, open_files=open_files).finish()
+
+
+def resuming_jobs(folder: Path, *, open_files: bool = False) -> EventStream[BatchResult]:
+    """Return a batch that continues: finished runs are kept, stopped ones continue, the others are painted.
 
     Args:
         folder: the batch's folder.
         open_files: open the local files it names even if they are not those it began with.
-        listen: told what happens.
-        should_stop: ends the batch; the picture of that moment is kept.
 
     Raises:
-        InputError: the folder holds no batch.
-        UsageError: it names files with another content than the batch began with.
+        InputError: the folder is not that of a batch.
+        UsageError: it names files with other content than the batch began with.
     """
     jobs, inputs = read_jobs(folder)
     if not open_files:
         require_known(local_files(jobs), inputs, folder)
     cells = [_finished(job, folder) or Cell(job.number, job.text, "not started") for job in jobs]
-    work = functools.partial(_go_on, open_files=open_files, listen=listen, should_stop=should_stop)
-    return _run_all(jobs, cells, folder, work, listen, should_stop)
 
+    def start(config: RunConfig, place: Path) -> EventStream[RunResult]:
+        """Resume a job that has a checkpoint, and paint one that has none."""
+        if has_checkpoint(place / CHECKPOINT) or (place / "tiles").is_dir():
+            return resuming(place, open_files=open_files)
+        return painting(config, place, force=True)
 
-def _go_on(config: RunConfig, folder: Path, *, open_files: bool, **watch: Any) -> RunResult:
-    """Resume a run that has come to a checkpoint, start one that has not."""
-    if has_checkpoint(folder / CHECKPOINT) or (folder / "tiles").is_dir():
-        return resume(folder, open_files=open_files, **watch)
-    return paint(config, folder, force=True, **watch)
+    return EventStream(_run_all(jobs, cells, folder, start))
 
 
 def _finished(job: Job, folder: Path) -> Cell | None:
@@ -160,35 +157,39 @@ def _finished(job: Job, folder: Path) -> Cell | None:
 
 
 def _run_all(
-    jobs: Sequence[Job],
-    cells: list[Cell],
-    folder: Path,
-    work: Work,
-    listen: Listener,
-    should_stop: Callable[[], bool],
-) -> BatchResult:
-    """Do what is not done yet, and write the summary and the contact sheet."""
-    for index, job in enumerate(jobs):
-        if cells[index].status != "not started":
-            continue
-        if should_stop():
-            break
-        listen(Notice(f"{job.number} of {len(jobs)}: {job.text[:100]}"))
-        cells[index] = _run_one(job, folder, work)
-        if cells[index].error is not None:
-            listen(Notice(f"{job.number} of {len(jobs)} failed: {cells[index].error}"))
-        _write_summary(folder, cells)
+    jobs: Sequence[Job], cells: list[Cell], folder: Path, start: Start
+) -> Generator[Event, None, BatchResult]:
+    """Run what is not done yet, and write the summary and the contact sheet."""
+    with contextlib.suppress(StopRequested):
+        for index, job in enumerate(jobs):
+            if cells[index].status != "not started":
+                continue
+            yield Notice(f"{job.number} of {len(jobs)}: {job.text[:100]}")
+            cells[index] = yield from _run_one(job, folder, start)
+            _write_summary(folder, cells)
+            if cells[index].error is not None:
+                yield Notice(f"{job.number} of {len(jobs)} failed: {cells[index].error}")
+            if cells[index].status == "stopped":
+                break
+
     _write_summary(folder, cells)
     return BatchResult(folder, write_sheet(folder, SHEET, [asdict(cell) for cell in cells]), cells)
 
 
-def _run_one(job: Job, folder: Path, work: Work) -> Cell:
-    """Do one job, and return what became of it."""
+def _run_one(job: Job, folder: Path, start: Start) -> Generator[Event, None, Cell]:
+    """Run one job, and return what became of it."""
     if job.config is None:
         return Cell(job.number, job.text, "failed", error=job.error)
     cell = _cell(job, job.config)
+
     try:
-        result = work(job.config, folder / str(cell.folder))
+        run = start(job.config, folder / str(cell.folder))
+        try:
+            yield from run
+        except StopRequested:
+            run.stop()
+            yield from run
+        result = run.result
     except ArtgenError as error:
         return replace(cell, status="failed", error=str(error))
     except Exception as error:  # a fault of ours in one run must not lose the others

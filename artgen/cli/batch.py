@@ -16,6 +16,7 @@ from artgen.cli.progress import watched
 
 if TYPE_CHECKING:
     from artgen.batch.local import BatchResult
+    from artgen.engine.events import EventStream
 
 BATCH_OPTIONS = {
     "--seeds": 1,
@@ -38,7 +39,7 @@ def paint_many(arguments: Sequence[str], params: Mapping[str, Any]) -> None:
         params: the same, parsed.
     """
     from artgen.batch.jobs import make_jobs, parse_seeds, read_lines
-    from artgen.batch.local import run_jobs
+    from artgen.batch.local import running_jobs
     from artgen.errors import UsageError
 
     if params["seeds"] is not None and params["seed"] is not None:
@@ -56,7 +57,7 @@ def paint_many(arguments: Sequence[str], params: Mapping[str, Any]) -> None:
     else:
         text = " | ".join(params["prompts"] or ["target"])
         jobs = [dataclasses.replace(job, text=text) for job in make_jobs([""], seeds, parse)]
-    work = functools.partial(run_jobs, jobs, out, force=params["force"])
+    work = functools.partial(running_jobs, jobs, out, force=params["force"])
     _show(work, params["as_json"], params["quiet"])
 
 
@@ -69,14 +70,14 @@ def resume_many(folder: Path, open_files: bool, as_json: bool, quiet: bool) -> N
         as_json: tell it as one JSON object.
         quiet: tell nothing.
     """
-    from artgen.batch.local import resume_jobs
+    from artgen.batch.local import resuming_jobs
 
-    _show(functools.partial(resume_jobs, folder, open_files=open_files), as_json, quiet)
+    _show(functools.partial(resuming_jobs, folder, open_files=open_files), as_json, quiet)
 
 
-def _show(work: Callable[..., BatchResult], as_json: bool, quiet: bool) -> None:
+def _show(start: Callable[[], EventStream[BatchResult]], as_json: bool, quiet: bool) -> None:
     """Run a batch with a progress bar, and tell how it went."""
-    _report(watched(work, quiet or as_json), as_json, quiet)
+    _report(watched(start, quiet or as_json), as_json, quiet)
 
 
 def without_batch_options(arguments: Sequence[str]) -> list[str]:

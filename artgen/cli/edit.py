@@ -12,6 +12,7 @@ from artgen.cli.messages import reported
 from artgen.cli.shared import Force, Json, Out, Quiet, Yes, run_and_report, written_path
 
 if TYPE_CHECKING:
+    from artgen.engine.events import EventStream
     from artgen.runs.report import RunResult
 
 
@@ -38,11 +39,11 @@ def edit(
         run_and_report(work, as_json, quiet)
 
 
-def _edit(*what: Any, **how: Any) -> RunResult:
-    """Edit; torch is imported here, while the progress bar says so."""
-    from artgen.runs.edit import edit as change
+def _edit(*what: Any, **how: Any) -> EventStream[RunResult]:
+    """Start to edit; torch is imported here, while the progress bar shows that something happens."""
+    from artgen.runs.edit import editing
 
-    return change(*what, **how)
+    return editing(*what, **how)
 
 
 def _numbers(text: str, option: str) -> list[int]:

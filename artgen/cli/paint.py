@@ -25,6 +25,7 @@ from artgen.cli.shared import Force, Json, Out, Quiet, Yes, run_and_report, writ
 
 if TYPE_CHECKING:
     from artgen.config import RunConfig
+    from artgen.engine.events import EventStream
     from artgen.runs.report import RunResult
 
 
@@ -49,9 +50,9 @@ def _run(config: RunConfig, out: Path | None, options: Mapping[str, Any]) -> Non
     run_and_report(work, options["as_json"], options["quiet"])
 
 
-def _paint(*what: Any, **how: Any) -> RunResult:
-    """Paint; torch is imported here, while the progress bar says so."""
-    return artgen.paint(*what, **how)
+def _paint(*what: Any, **how: Any) -> EventStream[RunResult]:
+    """Start to paint; torch is imported here, while the progress bar shows that something happens."""
+    return artgen.painting(*what, **how)
 
 
 def resume(
@@ -75,9 +76,9 @@ def resume(
         run_and_report(functools.partial(_resume, run, open_files=yes), as_json, quiet)
 
 
-def _resume(*what: Any, **how: Any) -> RunResult:
-    """Go on with a run; torch is imported here, while the progress bar says so."""
-    return artgen.resume(*what, **how)
+def _resume(*what: Any, **how: Any) -> EventStream[RunResult]:
+    """Continue a run; torch is imported here, while the progress bar shows that something happens."""
+    return artgen.resuming(*what, **how)
 
 
 def rerun(
@@ -128,11 +129,11 @@ def promote(
         run_and_report(work, params["as_json"], params["quiet"])
 
 
-def _promote(*what: Any, **how: Any) -> RunResult:
-    """Go on from a run of a batch; torch is imported here, while the progress bar says so."""
-    from artgen.batch.promote import promote as go_on
+def _promote(*what: Any, **how: Any) -> EventStream[RunResult]:
+    """Continue a run of a batch; torch is imported here, while the progress bar shows that something happens."""
+    from artgen.batch.promote import promoting
 
-    return go_on(*what, **how)
+    return promoting(*what, **how)
 
 
 def register(app: typer.Typer) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from artgen.cli.messages import error_console, one_line
+
+if TYPE_CHECKING:
+    from artgen.engine.events import Event, EventStream, Stepped
 
 Result = TypeVar("Result")
 
@@ -18,15 +21,21 @@ REFRESH = 0.1
 """Seconds between two looks at the losses: a GPU has to be waited for at each."""
 
 
-def watched(work: Callable[..., Result], quiet: bool) -> Result:
-    """Return what some work returns, with a progress bar, and Ctrl-C as a wish to stop.
+def watched(start: Callable[[], EventStream[Result]], quiet: bool) -> Result:
+    """Return the result of a run, shown as a progress bar; Ctrl-C stops it.
 
     Args:
-        work: takes `listen` and `should_stop`.
+        start: starts the run; torch is imported here, while the bar shows that something happens.
         quiet: show nothing.
     """
-    with Interruption() as interruption, ProgressBar(interruption, quiet) as progress:
-        return work(listen=progress, should_stop=interruption.requested)
+    with Interruption() as interruption, ProgressBar(quiet) as progress:
+        run = start()
+        for event in run:
+            progress.show(event)
+            interruption.is_running = progress.started
+            if interruption.requested():
+                run.stop()
+        return run.result
 
 
 class Interruption:
@@ -40,7 +49,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self._wish = False
-        self.loop_is_running = False
+        self.is_running = False
         self._previous: Any = None
 
     def requested(self) -> bool:
@@ -55,7 +64,7 @@ class Interruption:
         signal.signal(signal.SIGINT, self._previous)
 
     def _handle(self, number: int, frame: Any) -> None:
-        if self._wish or not self.loop_is_running:
+        if self._wish or not self.is_running:
             raise KeyboardInterrupt
         self._wish = True
         error_console.print("stopping; the picture of this moment is kept (again: at once)", style="yellow")
@@ -65,12 +74,11 @@ class ProgressBar:
     """Shows events as a progress bar on stderr: loss, seconds per step, time left.
 
     Args:
-        interruption: told when the loop runs.
         quiet: show nothing.
     """
 
-    def __init__(self, interruption: Interruption, quiet: bool) -> None:
-        self._interruption = interruption
+    def __init__(self, quiet: bool) -> None:
+        self.started = False
         self._quiet = quiet
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -89,35 +97,50 @@ class ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.live.transient = not self._interruption.loop_is_running
-        self._progress.update(self._task, visible=self._interruption.loop_is_running)
+        self._progress.live.transient = not self.started
+        self._progress.update(self._task, visible=self.started)
         self._progress.stop()
 
-    def __call__(self, event: Any) -> None:
+    def show(self, event: Event) -> None:
         """Show one event."""
         from artgen.engine.events import Finished, Notice, Started, Stepped
 
         if isinstance(event, Started):
-            self._interruption.loop_is_running = True
+            self.started = True
             self._begun, self._first = time.monotonic(), event.step
             self._print(f"seed {event.seed}, writing to {event.folder}")
         elif isinstance(event, Stepped):
-            self._progress.update(self._task, completed=event.progress, description=f"step {event.step}")
-            if not self._quiet and (event.progress >= 1 or time.monotonic() - self._looked >= REFRESH):
-                self._progress.update(self._task, note=self._note(event))
-                self._looked = time.monotonic()
+            self._show_step(event)
         elif isinstance(event, Notice):
             self._print(one_line(event.message), style="yellow")
         elif isinstance(event, Finished):
             self._progress.update(self._task, description="done")
 
+    def _show_step(self, event: Stepped) -> None:
+        sketching = event.stage.name == "sketch"
+        description = f"sketch, step {event.step}" if sketching else f"step {event.step}"
+        self._progress.update(self._task, completed=event.progress, description=description)
+
+        # Reading the losses makes a GPU wait, so they are not read at every step.
+        due = event.progress >= 1 or time.monotonic() - self._looked >= REFRESH
+        if due and not self._quiet:
+            self._progress.update(self._task, note=self._note(event))
+            self._looked = time.monotonic()
+        if sketching and event.progress >= 1:
+            self._begun = time.monotonic()
+
     def _print(self, line: str, style: str | None = None) -> None:
         if not self._quiet:
             self._progress.console.print(line, style=style, markup=False, soft_wrap=True)
 
-    def _note(self, event: Any) -> str:
-        spent, done = time.monotonic() - self._begun, event.step - self._first
-        pace = spent / done
-        left = spent / event.progress * (1 - event.progress) if event.progress and not self._first else None
-        remaining = f"  {left:.0f} s left" if left is not None else ""
-        return f"loss {min(event.losses):.4f}  {pace:.3f} s/step{remaining}"
+    def _note(self, event: Stepped) -> str:
+        loss = f"loss {min(event.losses):.4f}"
+        if event.stage.name == "sketch":
+            return loss
+
+        spent = time.monotonic() - self._begun
+        pace = spent / max(1, event.step - self._first)
+        if self._first or not event.progress:
+            return f"{loss}  {pace:.3f} s/step"
+        left = spent / event.progress * (1 - event.progress)
+        return f"{loss}  {pace:.3f} s/step  {left:.0f} s left"

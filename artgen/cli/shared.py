@@ -13,6 +13,7 @@ from artgen.cli.messages import INTERRUPTED, print_json
 from artgen.cli.progress import watched
 
 if TYPE_CHECKING:
+    from artgen.engine.events import EventStream
     from artgen.runs.report import RunResult
 
 
@@ -48,15 +49,15 @@ Yes = Annotated[
 ]
 
 
-def run_and_report(work: Callable[..., RunResult], as_json: bool, quiet: bool) -> None:
-    """Run with a progress bar, say what came of it, and exit with 130 if it was stopped.
+def run_and_report(start: Callable[[], EventStream[RunResult]], as_json: bool, quiet: bool) -> None:
+    """Run with a progress bar, print the result, and exit with 130 if it was stopped.
 
     Args:
-        work: takes `listen` and `should_stop`.
-        as_json: say it as one JSON object.
-        quiet: say nothing.
+        start: starts the run.
+        as_json: print it as one JSON object.
+        quiet: print nothing.
     """
-    result = watched(work, quiet or as_json)
+    result = watched(start, quiet or as_json)
     if as_json:
         print_json(dataclasses.asdict(result))
     elif not quiet:

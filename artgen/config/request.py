@@ -1,8 +1,10 @@
-"""The part of a run's description that says what is wanted where."""
+"""The part of a configuration that says what to paint where."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -12,7 +14,9 @@ from artgen.grid import Tiling
 from artgen.options import Options
 
 NOT_WITH_TILES = ("composition", "init", "target", "style", "mask", "transparent", "wrap")
-"""Keys that say something of a picture in one piece."""
+"""Keys that apply to a picture in one piece only."""
+PARSED = ("_terms", "_tile_terms")
+"""Cached properties that depend on the prompts."""
 
 
 def _one_or_many(value: Any) -> Any:
@@ -23,8 +27,14 @@ Strings = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 TextGrid = Annotated[compositions.Grid, BeforeValidator(compositions.read_grid)]
 
 
-class Wishes(Options):
-    """Prompts for the whole picture, for regions of it, and for the tiles of a large one."""
+Copied = TypeVar("Copied", bound=Options)
+
+
+class Request(Options):
+    """Prompts for the whole picture, for regions of it, and for the tiles of a large one.
+
+    Prompts are parsed once, when the configuration is validated.
+    """
 
     prompts: Strings = Field((), description="what to paint, in the prompt grammar")
     composition: TextGrid = Field(
@@ -33,15 +43,16 @@ class Wishes(Options):
     tiles: str | None = Field(None, description="paint a large picture tile by tile: COLUMNSxROWS (collage)")
     tile_prompts: TextGrid = Field((), description="a prompt for each tile: 'a ; b / c ; d'")
     tile_patches: TextGrid = Field(
-        (), description="patch sets for each tile, written alike; empty: the collage's own"
+        (),
+        description="patch sets for each tile: 'sky ; sky / plants ; '; an empty cell takes the collage's own",
     )
 
     @model_validator(mode="after")
-    def _composed(self) -> Wishes:
+    def _check_request(self) -> Request:
         if self.composition:
             compositions.check_grid(self.composition, 3, 3, "the nine regions of a composition")
-        cells = [cell for grid in (self.composition, self.tile_prompts) for row in grid for cell in row]
-        grammar.parse_all([*self.prompts, *filter(None, cells)])  # valid, and not too many
+        grammar.require_few(len(self.all_terms()))
+
         tiling = self.tiling()
         if tiling is not None:
             self._check_tiles(tiling)
@@ -50,37 +61,55 @@ class Wishes(Options):
         return self
 
     def _check_tiles(self, tiling: Tiling) -> None:
-        contrary = [name for name in NOT_WITH_TILES if getattr(self, name, None) not in (None, False, ())]
-        if contrary:
-            raise ValueError(f"tiles cannot be combined with {contrary[0]}; leave out one of them")
+        for name in NOT_WITH_TILES:
+            if getattr(self, name, None) not in (None, False, ()):
+                raise ValueError(f"tiles cannot be combined with {name}; leave out one of them")
+
         for name, grid in (("tile_prompts", self.tile_prompts), ("tile_patches", self.tile_patches)):
             if grid:
                 owner = f"{name} of {tiling.columns}x{tiling.rows} tiles"
                 compositions.check_grid(grid, tiling.rows, tiling.columns, owner)
-        terms = grammar.parse_all(self.prompts)
+
         for index, own in enumerate(cells_of(self.tile_prompts, tiling)):
-            compositions.require_wish(terms, own, tiling, index)
+            compositions.require_wish(self.terms(), own, tiling, index)
+
+    def model_copy(  # the run-time type checker of the tests does not know `Self`
+        self: Copied, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> Copied:
+        """Return a copy with some values replaced; its prompts are parsed again only if they are replaced."""
+        copied = super().model_copy(update=update, deep=deep)
+        if set(update or ()) & set(Request.model_fields):
+            for name in PARSED:
+                copied.__dict__.pop(name, None)
+        return copied
 
     @property
     def title(self) -> str:
-        """The first words of the prompts, for names of folders; `target` without any."""
-        cells = [cell for row in (*self.composition, *self.tile_prompts) for cell in row if cell]
+        """The first prompt, for names of folders; `target` if there is none."""
+        cells = [*compositions.filled_cells(self.composition), *compositions.filled_cells(self.tile_prompts)]
         return next(iter([*self.prompts, *cells]), "target")
 
     def terms(self) -> list[grammar.Term]:
-        """Return what a picture in one piece is asked for, the regions of a composition among it."""
-        if not self.composition:
-            return grammar.parse_all(self.prompts)
-        cells = [cell for row in self.composition for cell in row]
-        return compositions.three_by_three(self.prompts, cells)
+        """Return the terms of a picture in one piece, those of a composition's regions included."""
+        return list(self._terms)
 
     def all_terms(self) -> list[grammar.Term]:
-        """Return everything that is asked for, the tiles' prompts too."""
-        tiled = [cell for row in self.tile_prompts for cell in row if cell]
-        return [*self.terms(), *grammar.parse_all(tiled)]
+        """Return all terms, those of the tiles' own prompts included."""
+        return [*self._terms, *self._tile_terms]
+
+    @cached_property
+    def _terms(self) -> tuple[grammar.Term, ...]:
+        if not self.composition:
+            return tuple(grammar.parse_all(self.prompts))
+        cells = [cell for row in self.composition for cell in row]
+        return tuple(compositions.three_by_three(self.prompts, cells))
+
+    @cached_property
+    def _tile_terms(self) -> tuple[grammar.Term, ...]:
+        return tuple(grammar.parse_all(compositions.filled_cells(self.tile_prompts)))
 
     def tiling(self) -> Tiling | None:
-        """Return how tiles lie, None for a picture in one piece.
+        """Return the arrangement of the tiles, None for a picture in one piece.
 
         Raises:
             UsageError: `tiles` is not COLUMNSxROWS.
@@ -93,5 +122,6 @@ class Wishes(Options):
 
 
 def cells_of(grid: compositions.Grid, tiling: Tiling) -> list[str]:
-    """Return one text for each tile, row by row; empty ones if there is no grid."""
-    return [cell for row in grid for cell in row] or [""] * tiling.count
+    """Return one text for each tile, row by row; empty texts if there is no grid."""
+    cells = [cell for row in grid for cell in row]
+    return cells or [""] * tiling.count

@@ -16,7 +16,7 @@ from pydantic import (
 
 from artgen.config.guide_spec import parse_guide
 from artgen.config.reading import _one_line, load_mapping
-from artgen.config.request import Strings, Wishes
+from artgen.config.request import Request, Strings
 from artgen.config.sections import CutoutOptions as CutoutOptions
 from artgen.config.sections import EvolutionOptions
 from artgen.config.sections import OptimiserOptions as OptimiserOptions
@@ -27,12 +27,13 @@ from artgen.config.values import Aspect, Named, WrittenSize
 from artgen.errors import UsageError
 from artgen.named_files import background_file, may_be_file, palette_file, patch_set_names
 from artgen.options import Options
+from artgen.terms import term_kinds
 
 MOST_EDITS = 50
 """Most edits, one after the other, that a picture's configuration may tell of."""
 
 
-class RunConfig(Wishes):
+class RunConfig(Request):
     """Everything that decides a picture.
 
     Unknown keys are refused. `seed` is drawn once when not given, so that every
@@ -142,7 +143,9 @@ class RunConfig(Wishes):
     def _own_files(self) -> list[str]:
         """Return the same without those of the run that this one was edited from."""
         named = [path for path in (self.init, self.target, self.style) if path is not None]
-        pictures = [term.content for term in self.all_terms() if term.is_image]
+        pictures: list[str] = []
+        for term in self.all_terms():
+            pictures += term_kinds.get(term.kind).files(term.content)
         specs = [parse_guide(guide) for guide in self.guides]
         weights = [spec.file for spec in specs if spec.file is not None]
         return [*named, *self.picture_files(), *pictures, *weights]

@@ -1,26 +1,46 @@
-"""What the engine tells its users while it works."""
+"""What a run reports while it works, and the iterator that reports it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+
+from artgen.errors import RunError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The part of a run that an event belongs to.
+
+    Args:
+        name: "sketch" (the picture a collage starts on), "run", or "tile" (one tile of a large picture).
+        index: number of the tile, from 0.
+        count: number of tiles.
+    """
+
+    name: Literal["sketch", "run", "tile"] = "run"
+    index: int = 0
+    count: int = 1
+
 
 @dataclass(frozen=True)
 class Started:
-    """The run begins, or goes on.
+    """The run starts, or continues from a checkpoint.
 
     Args:
-        folder: where its files go.
-        seed: what it can be run again with.
+        folder: where its files are written.
+        seed: the seed that repeats the run.
         step: number of steps already done.
-        steps: number of steps in all.
+        steps: number of steps in total.
     """
 
     folder: Path
@@ -30,11 +50,11 @@ class Started:
 
 
 class Figures:
-    """A step's losses, read when they are first asked for: a GPU then has to be waited for.
+    """The losses of a step, read from the device when they are first used: a GPU then has to be waited for.
 
     Args:
-        losses: [P] each candidate's weighted loss.
-        terms: unweighted figures by name, [P] each.
+        losses: [P] weighted loss of each candidate.
+        terms: unweighted losses by name, [P] each.
     """
 
     def __init__(self, losses: Tensor, terms: Mapping[str, Tensor]) -> None:
@@ -43,12 +63,12 @@ class Figures:
 
     @cached_property
     def losses(self) -> tuple[float, ...]:
-        """Each candidate's weighted loss."""
+        """Weighted loss of each candidate."""
         return tuple(self._losses.tolist())
 
     @cached_property
     def terms(self) -> Mapping[str, tuple[float, ...]]:
-        """Unweighted figures by name, one per candidate."""
+        """Unweighted losses by name, one per candidate."""
         return {name: tuple(figure.tolist()) for name, figure in self._terms.items()}
 
 
@@ -57,29 +77,31 @@ class Stepped:
     """One step is done.
 
     Args:
-        step: number of steps done.
-        progress: part of the run that is done, in [0, 1].
-        figures: the step's losses; ask for them as seldom as you can.
+        step: number of steps done, in the sketch or in the run.
+        progress: fraction of the sketch or of the run that is done, in [0, 1].
+        figures: the losses of the step; on a GPU reading them waits for the device.
+        stage: the part of the run that the step belongs to.
     """
 
     step: int
     progress: float
     figures: Figures = field(repr=False)
+    stage: Stage = Stage()
 
     @property
     def losses(self) -> tuple[float, ...]:
-        """Each candidate's weighted loss."""
+        """Weighted loss of each candidate."""
         return self.figures.losses
 
     @property
     def terms(self) -> Mapping[str, tuple[float, ...]]:
-        """Unweighted figures by name, one per candidate."""
+        """Unweighted losses by name, one per candidate."""
         return self.figures.terms
 
 
 @dataclass(frozen=True)
 class Notice:
-    """Something the user should know (memory ran short, text was cut)."""
+    """Something the user should know, such as memory running short."""
 
     message: str
 
@@ -98,8 +120,91 @@ class Finished:
 
 
 Event = Started | Stepped | Notice | Finished
-Listener = Callable[[Event], None]
 
 
-def ignore(event: Event) -> None:
-    """Listen to nothing."""
+class StopRequested(Exception):  # noqa: N818 - like StopIteration, it is not an error
+    """Raised inside a run where it last yielded an event: end now, and write what is there."""
+
+
+class EventStream(Generic[Result]):
+    """A run as an iterator of events; the result is there when it ends.
+
+    Not asking for the next event pauses the run. To stop it, call `stop` and iterate to the end, or leave
+    the loop and ask for `result`: both write the picture of that moment. A stream that is dropped without
+    either leaves its last checkpoint, as if the process had been killed.
+
+    Args:
+        events: yields events and returns the result; handles `StopRequested`.
+
+    Example:
+        >>> def count():
+        ...     yield Notice("one step")
+        ...     return 7
+        >>> EventStream(count()).finish()
+        7
+    """
+
+    def __init__(self, events: Generator[Event, None, Result]) -> None:
+        self._events = events
+        self._started = False
+        self._stop: Literal["no", "requested", "sent"] = "no"
+        self._ended = False
+        self._value: Result | None = None
+
+    def __iter__(self) -> EventStream[Result]:
+        return self
+
+    def __next__(self) -> Event:
+        if self._ended:
+            raise StopIteration
+        try:
+            if self._stop == "requested" and self._started:
+                self._stop = "sent"
+                return self._events.throw(StopRequested())
+
+            self._started = True
+            return next(self._events)
+        except StopIteration as end:
+            self._ended, self._value = True, end.value
+            raise StopIteration from None
+        except BaseException:
+            self._ended = True
+            raise
+
+    def __enter__(self) -> EventStream[Result]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            _ = self.result
+        self._events.close()
+
+    def stop(self) -> None:
+        """End the run before its next step; the remaining events are still to be iterated over."""
+        if self._stop == "no":
+            self._stop = "requested"
+
+    def finish(self) -> Result:
+        """Run to the end, and return the result.
+
+        Raises:
+            ArtgenError: what the run raises.
+        """
+        for _ in self:
+            pass
+        if self._value is None:
+            raise RunError("the run failed earlier and has no result; run it again")
+        return self._value
+
+    @property
+    def result(self) -> Result:
+        """The result; a run that has not ended is stopped first.
+
+        Raises:
+            ArtgenError: what the run raises.
+        """
+        if not self._ended:
+            self.stop()
+        return self.finish()

@@ -1,17 +1,15 @@
-"""The only loop: judge, follow the gradient, constrain, evolve."""
+"""The only optimisation loop: judge, follow the gradient, constrain, evolve."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
 
-from artgen.config import OptimiserOptions
-from artgen.engine.events import Figures, Listener, Notice, Stepped
-from artgen.engine.objective import Judgement, Objective
+from artgen.engine.events import Figures, Notice, Stepped
+from artgen.engine.objective import Judgement
 from artgen.engine.optimiser import (
     carry_elements,
     clip_candidates_,
@@ -20,139 +18,106 @@ from artgen.engine.optimiser import (
     moments,
     set_rates,
 )
-from artgen.engine.state import LoopState, settled_already
-from artgen.engine.watch import Watch
+from artgen.engine.problem import Budget, Problem
+from artgen.engine.state import LoopState
 from artgen.errors import RunError
 from artgen.memory import is_out_of_memory, memory_reported
-from artgen.renderers.background import Background
-from artgen.renderers.base import Feedback, Renderer
-from artgen.types import Image, Size
+from artgen.renderers.base import Feedback
+from artgen.types import Image
 
 LAST_ROUND = 2 / 3
-"""Part of a run after which candidates are not replaced: a mutant needs time, and steps that are not yet short."""
+"""Stop replacing candidates after this fraction of the run: a mutant needs steps at a high learning rate
+to catch up."""
 
-Reason = Literal["done", "plateau", "stopped"]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The things a run works with, which do not change.
-
-    Args:
-        renderer: makes the pictures.
-        objective: judges them.
-        canvas: size that is optimised.
-        background: what is behind and around the picture.
-        optimiser: rates, schedule, clipping, patience.
-        every: steps between two readings of figures from the device; see `artgen.engine.watch`.
-    """
-
-    renderer: Renderer
-    objective: Objective
-    canvas: Size
-    background: Background
-    optimiser: OptimiserOptions
-    every: int = 1
+Reason = Literal["done", "plateau"]
 
 
-def optimise(
-    stage: Stage,
-    state: LoopState,
-    steps: int,
-    seconds: float | None,
-    listen: Listener,
-    should_stop: Callable[[], bool],
-    after_step: Callable[[], None],
-) -> Reason:
-    """Optimise until the steps or seconds are used up, nothing is gained, or a stop is asked for.
+def optimise(problem: Problem, state: LoopState, budget: Budget) -> Iterator[Stepped | Notice]:
+    """Optimise, yielding an event after each step, until `ending` names a reason to end.
+
+    Leaving the loop stops the run after the step that was yielded last. The time between two events
+    does not count.
 
     Args:
-        stage: what to work with.
+        problem: what to optimise.
         state: where to begin; changed in place.
-        steps: number of steps in all.
-        seconds: time in all, instead of `steps`.
-        listen: told of every step.
-        should_stop: asked before every step.
-        after_step: called after every step (checkpoints).
-
-    Returns:
-        Why it ended.
+        budget: how long.
 
     Raises:
-        RunError: the loss is not finite; the candidates are those of the step before, or on a
-            GPU those of the last reading.
+        RunError: a value is not finite. The candidates are those of the step before, or on a GPU those of
+            the last reading.
+
+    Example:
+        >>> # for event in optimise(problem, state, Budget(200)):
+        >>> #     print(event.step, min(event.losses))
+        >>> # ending(problem, state, Budget(200))   # "done"
     """
-    watch = Watch(stage.renderer, state, stage.optimiser, stage.every)
-    state.settle = watch.read
     try:
-        reason = _repeat(stage, state, watch, steps, seconds, listen, should_stop, after_step)
+        while ending(problem, state, budget) is None:
+            begun = time.monotonic()
+            notices: list[Notice] = []
+            judgement = _step(problem, state, budget.progress(state.step, state.elapsed), notices)
+            state.finite.end(problem, state)
+            state.elapsed += time.monotonic() - begun
+
+            yield from notices
+            done = min(budget.progress(state.step, state.elapsed), 1.0)
+            yield Stepped(state.step, done, Figures(judgement.losses, judgement.terms))
     except Exception:
-        watch.read()  # what is not finite may be why
+        state.finite.read(problem, state)  # a value that is not finite may be the cause, and says more
         raise
-    else:
-        watch.read()
-        return reason
-    finally:
-        state.settle = settled_already  # in a circle with the watch, textures would stay until a collection
+    state.finite.read(problem, state)
 
 
-def _repeat(
-    stage: Stage,
-    state: LoopState,
-    watch: Watch,
-    steps: int,
-    seconds: float | None,
-    listen: Listener,
-    should_stop: Callable[[], bool],
-    after_step: Callable[[], None],
-) -> Reason:
-    """Make steps until there is a reason to end; see `optimise`."""
-    begun = time.monotonic() - state.elapsed
-    while True:
-        progress = state.step / steps if seconds is None else state.elapsed / seconds
-        if progress >= 1:
-            return "done"
-        if should_stop():
-            return "stopped"
-        if stage.optimiser.patience is not None and state.waiting >= stage.optimiser.patience:
-            return "plateau"
-        judgement = _step(stage, state, progress, listen, watch)
-        watch.end()
-        state.elapsed = time.monotonic() - begun
-        done = state.step / steps if seconds is None else min(state.elapsed / seconds, 1.0)
-        listen(Stepped(state.step, done, Figures(judgement.losses, judgement.terms)))
-        after_step()
+def ending(problem: Problem, state: LoopState, budget: Budget) -> Reason | None:
+    """Return why a run is over: its budget is used up, or it gains nothing more; None if it is not over."""
+    if budget.progress(state.step, state.elapsed) >= 1:
+        return "done"
+    patience = problem.optimiser.patience
+    if patience is not None and state.waiting >= patience:
+        return "plateau"
+    return None
 
 
-def _step(
-    stage: Stage, state: LoopState, progress: float, listen: Listener, watch: Watch | None = None
-) -> Judgement:
-    renderer = stage.renderer
-    watch = watch or Watch(renderer, state, stage.optimiser, every=1)
-    watch.begin()
-    _advance(stage, state, progress)
-    set_rates(state.optimiser, stage.optimiser, progress)
+def _step(problem: Problem, state: LoopState, progress: float, notices: list[Notice]) -> Judgement:
+    """Take one step.
+
+    Args:
+        problem: what is optimised.
+        state: changed in place.
+        progress: fraction of the run that is done, in [0, 1].
+        notices: what the user should know is appended here.
+    """
+    renderer, finite = problem.renderer, state.finite
+    finite.begin(problem, state)
+    _advance(problem, state, progress)
+    set_rates(state.optimiser, problem.optimiser, progress)
+
     with memory_reported("use a smaller --canvas or --population"):
-        canvas = renderer(stage.canvas)
-        image = stage.background.judged(canvas, state.streams.views(len(canvas)))
-    judgement = _judge(stage, state, image, listen)
+        canvas = renderer(problem.canvas)  # [P, 4, H, W]
+        image = problem.background.judged(canvas, state.streams.views(len(canvas)))  # [P, 3, H, W]
+    judgement = _judge(problem, state, image, notices)
+
     outcome = [image]
-    if stage.background.transparent:
-        excess = stage.background.opacity_excess(canvas)
+    if problem.background.transparent:
+        excess = problem.background.opacity_excess(canvas)  # [P]
         judgement = judgement.with_term("opacity", excess.detach())
         outcome.append(excess)
-    watch.check("loss", [judgement.losses, judgement.gradient])
+
+    finite.check(problem, state, "loss", [judgement.losses, judgement.gradient])
     state.optimiser.zero_grad(set_to_none=True)
     with memory_reported("use a smaller --canvas or --population"):
         torch.autograd.backward(outcome, [judgement.gradient, *map(torch.ones_like, outcome[1:])])
-    gradients = [each.grad for each in renderer.parameters() if each.grad is not None]
-    watch.check("gradient", gradients)
-    watch.hold([*gradients, judgement.gradient])
-    if stage.optimiser.clip is not None:
-        clip_candidates_(renderer, stage.optimiser.clip)
+    gradients = [parameter.grad for parameter in renderer.parameters() if parameter.grad is not None]
+    finite.check(problem, state, "gradient", gradients)
+    finite.mask([*gradients, judgement.gradient])
+
+    if problem.optimiser.clip is not None:
+        clip_candidates_(renderer, problem.optimiser.clip)
     state.optimiser.step()
     renderer.project_()
-    watch.note(judgement.losses)
+
+    finite.note(state, judgement.losses)
     state.evolution(
         state.step,
         judgement.losses,
@@ -166,31 +131,33 @@ def _step(
     return judgement
 
 
-def _advance(stage: Stage, state: LoopState, progress: float) -> None:
-    """Let the renderer follow its schedule; carry the optimiser's state to changed elements."""
-    before = moments(stage.renderer, state.optimiser)
-    change = stage.renderer.advance(progress, state.streams["renderer"], state.feedback)
+def _advance(problem: Problem, state: LoopState, progress: float) -> None:
+    """Let the renderer follow its schedule; carry the optimiser's state over to the elements that stay."""
+    before = moments(problem.renderer, state.optimiser)
+    change = problem.renderer.advance(progress, state.streams["renderer"], state.feedback)
     if change is None:
         return
-    state.optimiser = make_optimiser(stage.renderer, stage.optimiser)
-    load_moments(stage.renderer, state.optimiser, carry_elements(before, change))
+    state.optimiser = make_optimiser(problem.renderer, problem.optimiser)
+    load_moments(problem.renderer, state.optimiser, carry_elements(before, change))
 
 
-def _judge(stage: Stage, state: LoopState, image: Image, listen: Listener) -> Judgement:
-    """Judge the pictures; when memory runs out, with half as many views per pass."""
+def _judge(problem: Problem, state: LoopState, image: Image, notices: list[Notice]) -> Judgement:
+    """Judge the pictures; when memory runs out, with half as many cutouts per pass."""
     streams = state.streams.views(len(image))
     while True:
         before = [stream.get_state() for stream in streams]
         try:
-            return stage.objective(image, streams)
+            return problem.objective(image, streams, state.views_per_pass)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            if stage.objective.views_per_pass == 1:
+            if state.views_per_pass == 1:
                 raise RunError(
-                    "out of memory with one view per pass; use a smaller --canvas or guide"
+                    "out of memory with one cutout per pass; use a smaller --canvas or guide"
                 ) from None
-            stage.objective.views_per_pass = (stage.objective.views_per_pass + 1) // 2
-            for stream, earlier in zip(streams, before, strict=True):
-                stream.set_state(earlier)
-            listen(Notice(f"memory is short: going on with {stage.objective.views_per_pass} views per pass"))
+
+        # Draw the same cutouts again: the result must not depend on the number of passes.
+        state.views_per_pass = (state.views_per_pass + 1) // 2
+        for stream, earlier in zip(streams, before, strict=True):
+            stream.set_state(earlier)
+        notices.append(Notice(f"memory is short: continuing with {state.views_per_pass} cutouts per pass"))

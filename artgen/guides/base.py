@@ -59,6 +59,7 @@ class Guide(abc.ABC):
         logit_scale: factor from cosine to logit.
         names: its own list of distractors, may be empty.
         variation: how much the views it is shown may vary, where the user does not say.
+        device: where it runs.
         digest: SHA-256 of everything that decides its embeddings, hexadecimal.
         weights_digest: SHA-256 of its weights file alone. Checkpoints and reports of earlier versions have
             this one as the guide's digest.
@@ -72,6 +73,7 @@ class Guide(abc.ABC):
     logit_scale: float
     names: tuple[str, ...] = ()
     variation: Variation = Variation()
+    device: torch.device = torch.device("cpu")
     digest: str = ""
     weights_digest: str = ""
     precision: torch.dtype = torch.float32

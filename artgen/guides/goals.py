@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from artgen.guides.base import Guide
 from artgen.prompts import Term
-from artgen.types import Embeddings, Image, Region
+from artgen.terms import term_kinds
+from artgen.types import Embeddings, Region
 
 SAME_MEANING = 0.9
 """A guide's names whose embedding is nearer to the prompt's than this cosine are no distractors."""
@@ -44,7 +45,6 @@ def make_goals(
     terms: Sequence[Term],
     templates: Sequence[str],
     regions: Sequence[Region],
-    pictures: Mapping[str, Image],
     contrasted: bool = True,
 ) -> list[Goal]:
     """Return the terms as the guide understands them, encoded once.
@@ -54,33 +54,22 @@ def make_goals(
         terms: parsed prompts.
         templates: sentences with one `{}`; the embeddings are averaged.
         regions: all regions, each term's own among them.
-        pictures: the image prompts' pictures by path, [1, 3, h, w].
-        contrasted: give them distractors, which takes a second or two for a long list of names.
+        contrasted: give them distractors, which takes one or two seconds for a long list of names.
     """
+    names = _encode_names(guide) if contrasted else None
     goals = []
-    distractors = _encode_distractors(guide) if contrasted else None
     for term in terms:
-        if term.is_image:
-            with torch.no_grad():
-                embedding = guide.encode_image(pictures[term.content])
-        else:
-            embedding = average_embedding(guide, _filled(templates, term.content))
-        contrast = None
-        if distractors is not None and term.weight > 0 and not term.is_image:
-            foreign = _foreign(guide.names, distractors, terms, embedding)
-            other_colours = [
-                average_embedding(guide, _filled(templates, text)) for text in recoloured(term.content)
-            ]
-            contrast = torch.cat([foreign, *other_colours])
-            contrast = contrast if len(contrast) else None
-        goals.append(Goal(term.content, embedding, term.weight, regions.index(term.region), contrast))
+        kind = term_kinds.get(term.kind)
+        embedding = kind.embed(guide, term.content, templates)  # [1, D]
+
+        distractors = None
+        if names is not None and term.weight > 0 and kind.is_text:
+            foreign = _foreign(guide.names, names, terms, embedding)
+            other_colours = [kind.embed(guide, text, templates) for text in recoloured(term.content)]
+            distractors = torch.cat([foreign, *other_colours])  # [K, D]
+            distractors = distractors if len(distractors) else None
+        goals.append(Goal(term.content, embedding, term.weight, regions.index(term.region), distractors))
     return goals
-
-
-def average_embedding(guide: Guide, texts: Sequence[str]) -> Embeddings:
-    """Return the [1, D] unit-length mean of the texts' embeddings."""
-    mean = guide.encode_text(texts).mean(dim=0, keepdim=True)
-    return torch.nn.functional.normalize(mean, dim=-1)
 
 
 def recoloured(text: str) -> list[str]:
@@ -105,11 +94,7 @@ def recoloured(text: str) -> list[str]:
     return changed
 
 
-def _filled(templates: Sequence[str], text: str) -> list[str]:
-    return [template.replace("{}", text) for template in templates]
-
-
-def _encode_distractors(guide: Guide) -> Embeddings | None:
+def _encode_names(guide: Guide) -> Embeddings | None:
     return guide.encode_text([f"a {name}" for name in guide.names]) if guide.names else None
 
 

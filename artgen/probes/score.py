@@ -18,6 +18,7 @@ from artgen.errors import ArtgenError, InputError, UsageError
 from artgen.guides.base import Guide, parse_guide
 from artgen.guides.loading import load_guide
 from artgen.images import read_opaque
+from artgen.terms import term_kinds
 from artgen.types import Image
 
 NEAREST = 5
@@ -47,7 +48,7 @@ def score_picture(
     prompt = prompt if prompt is not None else words
     if prompt is None:
         raise UsageError(f'{path} does not tell what it should show; write artgen score {path} "PROMPT"')
-    texts = [term.content for term in grammar.parse(prompt) if term.weight > 0 and not term.is_image]
+    texts = [term.content for term in grammar.parse(prompt) if term.weight > 0 and _is_text(term)]
     if not texts:
         raise UsageError(
             "there are no words with a positive weight to score; write what the picture should show"
@@ -89,6 +90,10 @@ def score(guide: Guide, image: Image, text: str, distractors: Sequence[str]) -> 
     }
 
 
+def _is_text(term: grammar.Term) -> bool:
+    return term_kinds.get(term.kind).is_text
+
+
 def _is_the_painter(guide: str) -> str:
     return (
         f"the guide {guide!r} painted this picture and cannot judge it; choose another --guide, or add --same"
@@ -123,7 +128,7 @@ def _facts(path: Path) -> tuple[Path, set[str], str | None]:
     if config is None:
         return picture, set(guides), None
     labels = [parse_guide(text).label for text in config.guides] if config.terms() else []
-    words = [term.content for term in config.terms() if term.weight > 0 and not term.is_image]
+    words = [term.content for term in config.terms() if term.weight > 0 and _is_text(term)]
     return (
         picture,
         {*guides, *labels},

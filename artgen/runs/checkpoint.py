@@ -24,7 +24,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from artgen.engine.events import Listener, Notice
 from artgen.errors import InputError
 from artgen.files import require_plain_file, write_atomically
 
@@ -52,12 +51,12 @@ class Checkpoint:
     Args:
         facts: JSON values: configuration, step, number formats, versions.
         tensors: by group ("renderer", "optimiser", "streams", "evolution", "loop", "sketch"), then name.
-        is_older: it is not the newest one, which is missing or damaged.
+        notice: why it is not the newest one, which is missing or damaged; None if it is the newest.
     """
 
     facts: Mapping[str, Any]
     tensors: Mapping[str, Mapping[str, Tensor]]
-    is_older: bool = False
+    notice: str | None = None
 
 
 class _ChecksumError(ValueError):
@@ -127,12 +126,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
         ) from None
 
 
-def load_newest(path: Path, listen: Listener) -> Checkpoint:
-    """Read a checkpoint, or the one before it if that one is missing or damaged.
+def load_newest(path: Path) -> Checkpoint:
+    """Read a checkpoint, or the one before it if that one is missing or damaged; its `notice` says so.
 
     Args:
         path: of the newest one.
-        listen: told that an older one is used.
 
     Raises:
         InputError: neither can be used.
@@ -143,9 +141,10 @@ def load_newest(path: Path, listen: Listener) -> Checkpoint:
         previous = previous_checkpoint(path)
         if not previous.is_file():
             raise
-        older = _load(previous)
-        listen(Notice(f"{error.what}; the run continues from the checkpoint before it"))
-        return Checkpoint(older.facts, older.tensors, is_older=True)
+        notice = f"{error.what}; the run continues from the checkpoint before it"
+
+    older = _load(previous)
+    return Checkpoint(older.facts, older.tensors, notice)
 
 
 def _serialised(checkpoint: Checkpoint) -> bytes:

@@ -14,7 +14,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
+from artgen.config import RunConfig
 from artgen.errors import RunError, UsageError
+from artgen.files import write_atomically
 
 OUTPUTS = (
     "checkpoint.previous.safetensors",
@@ -33,6 +35,8 @@ OUTPUTS = (
 
 Older checkpoints come first: if their removal is interrupted, the newest one is still there.
 """
+CONFIGURATION = "config.yaml"
+"""Name of the file of the configuration in a run's folder."""
 LONGEST_SLUG = 48
 """Longest part of a folder's name that comes from the prompt, in characters."""
 
@@ -81,6 +85,12 @@ def make_folder(wanted: Path | None, prompt: str, seed: int, force: bool) -> Pat
     return folder
 
 
+def prepare_folder(folder: Path, config: RunConfig) -> None:
+    """Remove what an earlier run left in a folder, and write the configuration of the new one."""
+    clear_outputs(folder)
+    write_atomically(folder / CONFIGURATION, config.to_yaml().encode())
+
+
 def clear_outputs(folder: Path) -> None:
     """Remove what an earlier run left in a folder that is used again; other files stay."""
     for pattern in OUTPUTS:
@@ -99,10 +109,10 @@ def _free_name(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Hold a folder while a run writes into it; the system lets go of it when the process ends, however it ends.
+    """Lock a folder while a run writes into it; the system releases the lock when the process ends.
 
-    The lock lies in the user's cache, so that a run's folder holds nothing but the run. If
-    the cache cannot be written, there is none.
+    The lock file is in the user's cache, so that the folder of a run contains nothing but the run. If the
+    cache cannot be written, there is no lock.
 
     Raises:
         RunError: another process holds it.

@@ -9,50 +9,56 @@ from artgen.config import RunConfig
 from artgen.export.masked_svg import with_mask
 from artgen.export.png import write_png
 from artgen.files import write_atomically
+from artgen.renderers.base import Renderer
 from artgen.renderers.rendering import render_picture
-from artgen.runs.setup import Workshop
-from artgen.types import Image, Size
+from artgen.runs.context import RunContext
+from artgen.runs.defaults import scaled_to
+from artgen.types import Image
 
 
-def write_pictures(folder: Path, workshop: Workshop, config: RunConfig, order: Sequence[int]) -> list[Path]:
+def write_pictures(folder: Path, context: RunContext, config: RunConfig, order: Sequence[int]) -> list[Path]:
     """Write `image.png` for the best candidate and `candidate-N.png` for the others.
 
     Args:
         folder: the run's folder.
-        workshop: holds the renderer and the background.
-        config: put into every picture's metadata.
-        order: candidates, best first.
+        context: holds the renderer, the background and the size.
+        config: goes into the metadata of every picture.
+        order: indices of the candidates, the best first.
 
     Returns:
-        The PNG files, best first.
+        The PNG files, the best first.
     """
     written = []
     for rank, index in enumerate(order):
-        single = workshop.stage.renderer.candidate(index)
+        single = context.problem.renderer.candidate(index)
         path = folder / (f"candidate-{rank + 1}.png" if rank else "image.png")
-        picture = workshop.stage.background.finished(render_picture(single, workshop.size))
-        write_png(path, picture[0], config.to_json())
-        written.append(path)
+        _write_png(path, single, context, config)
         if rank == 0:
-            vector = single.to_svg(workshop.size)
-            if vector is not None:
-                document = with_mask(vector, workshop.stage.background, workshop.size)
-                write_atomically(folder / "image.svg", document.encode())
+            _write_svg(folder / "image.svg", single, context)
+        written.append(path)
     return written
 
 
-def write_level(folder: Path, workshop: Workshop, config: RunConfig, index: int, elements: int) -> None:
-    """Write `level-N.png`, and its vector form, of a candidate that ends a level of N elements."""
-    single = workshop.stage.renderer.candidate(index)
-    picture = workshop.stage.background.finished(render_picture(single, workshop.size))
-    write_png(folder / f"level-{elements}.png", picture[0], config.to_json())
-    vector = single.to_svg(workshop.size)
-    if vector is not None:
-        document = with_mask(vector, workshop.stage.background, workshop.size)
-        write_atomically(folder / f"level-{elements}.svg", document.encode())
+def write_level(folder: Path, context: RunContext, config: RunConfig, index: int, elements: int) -> None:
+    """Write `level-N.png`, and its vector form, of a candidate that has grown to N elements."""
+    single = context.problem.renderer.candidate(index)
+    _write_png(folder / f"level-{elements}.png", single, context, config)
+    _write_svg(folder / f"level-{elements}.svg", single, context)
 
 
-def finished_picture(workshop: Workshop, index: int, size: Size) -> Image:
-    """Return one candidate on its background, [1, 3, H, W]."""
-    single = workshop.stage.renderer.candidate(index)
-    return workshop.stage.background.opaque(render_picture(single, size))
+def film_frame(context: RunContext, index: int, side: int) -> Image:
+    """Return one candidate on its background, [1, 3, H, W], with a longer side of so many pixels."""
+    single = context.problem.renderer.candidate(index)
+    return context.problem.background.opaque(render_picture(single, scaled_to(context.size, side)))
+
+
+def _write_png(path: Path, single: Renderer, context: RunContext, config: RunConfig) -> None:
+    picture = context.problem.background.finished(render_picture(single, context.size))
+    write_png(path, picture[0], config.to_json())
+
+
+def _write_svg(path: Path, single: Renderer, context: RunContext) -> None:
+    """Write the vector form of a picture, if its renderer has one."""
+    document = single.to_svg(context.size)
+    if document is not None:
+        write_atomically(path, with_mask(document, context.problem.background, context.size).encode())

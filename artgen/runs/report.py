@@ -1,4 +1,4 @@
-"""run.json: what was made, with what, how long it took."""
+"""run.json: what was made, with what, and how long it took."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from typing import Any, Literal
 import torch
 
 from artgen.config import RunConfig
-from artgen.runs.setup import Workshop
+from artgen.guides.base import Guide
+from artgen.guides.precision import format_name
+from artgen.runs.context import RunContext
 
 MEASURED_PACKAGES = ("artgen", "torch", "open-clip-torch", "kornia", "timm", "numpy", "pillow", "safetensors")
 
@@ -23,7 +25,7 @@ Outcome = Literal["done", "plateau", "stopped", "failed"]
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run ended with.
+    """What a run made.
 
     Args:
         folder: the run's folder.
@@ -33,8 +35,8 @@ class RunResult:
         loss: the best candidate's smoothed loss.
         losses: all candidates' smoothed losses, in the order of `pictures`.
         step: number of steps done.
-        seconds: time spent, over all sittings.
-        seed: what it can be run again with.
+        seconds: time spent, resumed parts included.
+        seed: repeats the run.
     """
 
     folder: Path
@@ -59,22 +61,25 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_report(
+def run_report(
     result: RunResult,
     config: RunConfig,
-    workshop: Workshop,
-    error: str | None,
+    context: RunContext,
+    views_per_pass: int,
     credits: Sequence[dict[str, str]],
+    error: str | None = None,
 ) -> str:
     """Return run.json.
 
     Args:
         result: what was made.
-        config: how.
-        workshop: with what.
-        error: what stopped it, if anything did.
+        config: the configuration that is recorded.
+        context: what the run worked with.
+        views_per_pass: cutouts of each candidate that went through a guide at once.
         credits: name, source, licence and author of every asset in the best picture.
+        error: what ended the run early, if anything did.
     """
+    canvas = context.problem.canvas
     report: dict[str, Any] = {
         "reason": result.reason,
         "error": error,
@@ -84,21 +89,22 @@ def write_report(
         "seed": result.seed,
         "pictures": [picture.name for picture in result.pictures],
         "losses": [loss if math.isfinite(loss) else None for loss in result.losses],
-        "guides": [
-            {
-                "name": guide.name,
-                "sha256": guide.weights_digest or guide.digest,
-                "digest": guide.digest,
-                "format": str(guide.precision).removeprefix("torch."),
-            }
-            for guide in workshop.guides
-        ],
-        "views_per_pass": workshop.stage.objective.views_per_pass,
-        "canvas": f"{workshop.stage.canvas.width}x{workshop.stage.canvas.height}",
-        "device": str(workshop.device),
+        "guides": [_described(guide) for guide in context.guides],
+        "views_per_pass": views_per_pass,
+        "canvas": f"{canvas.width}x{canvas.height}",
+        "device": str(context.settings.device),
         "threads": torch.get_num_threads(),
         "versions": versions(),
         "credits": list(credits),
         "config": json.loads(config.to_json()),
     }
     return json.dumps(report, indent=2, ensure_ascii=False)
+
+
+def _described(guide: Guide) -> dict[str, str]:
+    return {
+        "name": guide.name,
+        "sha256": guide.weights_digest or guide.digest,
+        "digest": guide.digest,
+        "format": format_name(guide.precision),
+    }

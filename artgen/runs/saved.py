@@ -1,19 +1,18 @@
-"""Finished or stopped runs, opened again without their guides."""
+"""Opening finished or stopped runs, without their guides."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from artgen.errors import InputError, broken_input
 from artgen.export.files import SavedRun
 from artgen.memory import check_canvas
 from artgen.renderers.background import make_background
-from artgen.runs.checkpoint import CHECKPOINT, has_checkpoint, load_checkpoint
+from artgen.runs.checkpoint import CHECKPOINT, Checkpoint, has_checkpoint, load_checkpoint
+from artgen.runs.context import empty_renderer
+from artgen.runs.defaults import resolve
 from artgen.runs.inputs import require_known
-from artgen.runs.setup import build_renderer, population_of
-from artgen.runs.state import Facts, take_state
+from artgen.runs.state import CheckpointHeader, take_state
 
 
 def open_run(path: Path, open_files: bool = False) -> SavedRun:
@@ -25,27 +24,42 @@ def open_run(path: Path, open_files: bool = False) -> SavedRun:
             mask) even if they are not those it began with.
 
     Raises:
-        InputError: there is no whole checkpoint, or it does not fit.
-        UsageError: its picture is made of files with another content than it began with.
+        InputError: there is no intact checkpoint, or it does not fit.
+        UsageError: its picture is made of files with other content than it began with.
     """
     folder = path if path.is_dir() else path.parent
     if not path.exists() or not has_checkpoint(folder / CHECKPOINT):
         raise InputError(f"{path}: is not the folder of a run (no {CHECKPOINT}); give runs/<name>")
     checkpoint = load_checkpoint(folder / CHECKPOINT)
-    facts = Facts.of(checkpoint)
-    config = facts.configuration()
+    header = CheckpointHeader.of(checkpoint)
+    config = header.configuration()
     if not open_files:
-        require_known(config.picture_files(), facts.inputs, folder)
-    population = population_of(config)
-    device = torch.device("cpu")
-    check_canvas(population, facts.canvas, device)
-    renderer = build_renderer(config, facts.canvas)
-    renderer.init(population, torch.Generator().manual_seed(0))
+        require_known(config.picture_files(), header.inputs, folder)
+
+    # The run may have used a device that this machine does not have.
+    on_cpu = config.model_copy(update={"device": "cpu"})
+    settings = resolve(on_cpu, guides=(), canvas=header.canvas)
+    check_canvas(settings.population, settings.canvas, settings.device)
+    renderer = empty_renderer(settings)
     with broken_input(f"{folder}: its checkpoint is damaged", "run it again"):
-        take_state(renderer, checkpoint.tensors["renderer"], population)
-        smoothed = checkpoint.tensors.get("loop", {}).get("smoothed")
-        order = list(range(population))
-        order = order if smoothed is None else sorted(order, key=lambda index: float(smoothed[index]))
+        take_state(renderer, checkpoint.tensors["renderer"], settings.population)
+        order = _best_first(checkpoint, settings.population)
+
     return SavedRun(
-        folder, config, renderer, order, make_background(config, device), facts.step, facts.inputs
+        folder,
+        config.model_copy(update={"population": settings.population}),
+        renderer,
+        order,
+        make_background(config, settings.device),
+        header.step,
+        header.inputs,
     )
+
+
+def _best_first(checkpoint: Checkpoint, population: int) -> list[int]:
+    """Return the indices of the candidates by smoothed loss, the best first."""
+    order = list(range(population))
+    smoothed = checkpoint.tensors.get("loop", {}).get("smoothed")
+    if smoothed is None:
+        return order
+    return sorted(order, key=lambda index: float(smoothed[index]))

@@ -1,40 +1,46 @@
-"""A sketch: a quick picture of the same words, which the elements of the run's own picture start from and follow.
+"""A sketch: a quick picture of the same words, on which a collage starts and which it follows.
 
-Few large elements, moved by gradients from where chance put them, end in the nearest picture that the guides like,
-ragged and full of what does not disturb them. A grid of cells finds a calm one in seconds; painters begin with an
-underpainting for the same reason. The sketch is the picture that `artgen --renderer pixel` paints of the same
-configuration and seed, with the renderer's own defaults. Its weight is that of the loss `sketch`.
+With only a few large elements, gradient descent stops at the nearest picture the guides accept, often a
+ragged one. A grid of cells finds a clean picture in seconds. The sketch is the picture that
+`artgen --renderer pixel` paints of the same configuration and seed, with the defaults of that renderer.
+Its weight is that of the loss `sketch`.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Generator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from artgen.config import RunConfig
-from artgen.config.sections import EvolutionOptions
-from artgen.engine.events import Listener, Notice, ignore
-from artgen.engine.evolution import Evolution
+from artgen.config import EvolutionOptions, RunConfig
+from artgen.engine.events import Event, Notice, Stage, Stepped
 from artgen.engine.loop import optimise
-from artgen.engine.optimiser import make_optimiser
 from artgen.engine.randomness import Streams
-from artgen.engine.state import LoopState
-from artgen.errors import InputError, RunError
+from artgen.engine.state import initial_state
+from artgen.errors import RunError
+from artgen.export.png import write_png
 from artgen.guides.precision import format_name
-from artgen.runs.setup import Workshop, make_workshop, start_candidates
+from artgen.renderers.background import Background
+from artgen.runs.context import (
+    SKETCH_ROLE,
+    RunContext,
+    choose_formats,
+    make_context,
+    start_candidates,
+)
+from artgen.runs.defaults import ResolvedConfig, resolve
+from artgen.runs.state import to_bytes
 from artgen.types import Image
 
 RENDERER = "pixel"
 STEPS = 200
 """Most steps of a sketch; a run of fewer steps has a sketch of as many."""
 SHARE = 0.2
-"""Part of the time that a sketch takes of a run that is given seconds."""
-ROLE = "sketch"
-"""Name of the picture among those that losses look at."""
+"""Fraction of the time that a sketch takes in a run limited by seconds."""
+FILE = "sketch.png"
+"""Name of the sketch's file in the folder of a run."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Sketch:
 
     Args:
         picture: [1, 3, h, w] in [0, 1], rounded to 8 bits as its file is.
-        config: it can be painted with again.
+        config: paints it again.
         seconds: time it took.
     """
 
@@ -52,9 +58,9 @@ class Sketch:
     seconds: float
 
 
-def sketch_config(config: RunConfig, workshop: Workshop) -> RunConfig:
+def sketch_config(settings: ResolvedConfig) -> RunConfig:
     """Return the configuration of the sketch for a run."""
-    canvas = workshop.stage.canvas
+    config, canvas = settings.config, settings.canvas
     values = {
         "renderer": RENDERER,
         "options": {},
@@ -66,74 +72,51 @@ def sketch_config(config: RunConfig, workshop: Workshop) -> RunConfig:
         "population": 1,
         "evolution": EvolutionOptions(),
         "init": None,
-        "losses": {name: weight for name, weight in config.losses.items() if name != ROLE},
+        "losses": {name: weight for name, weight in config.losses.items() if name != SKETCH_ROLE},
         "edited": None,
     }
     return config.model_copy(update=values)
 
 
-def sketched(
-    workshop: Workshop,
-    config: RunConfig,
-    listen: Listener,
-    should_stop: Callable[[], bool],
-) -> Sketch | None:
-    """Paint the sketch for a run and put it among the pictures its losses look at.
+def paint_sketch(settings: ResolvedConfig, background: Background) -> Generator[Event, None, Sketch]:
+    """Paint the sketch for a run, yielding an event after each step.
 
     Args:
-        workshop: the run's, with the background it will be painted on.
-        config: the run's.
-        listen: told that there is a sketch.
-        should_stop: asked before every step.
-
-    Returns:
-        The sketch, or None if the run wants none or was asked to stop before it was finished.
+        settings: the run's, which wants a sketch; the number formats of its guides are chosen.
+        background: what the run is painted on.
     """
-    if not workshop.sketched:
-        return None
-    listen(Notice("a sketch first, in pixel art (--loss sketch=0 goes without)"))
-    begun = time.monotonic()
-    own = sketch_config(config, workshop)
-    formats = {guide.name: format_name(guide.precision) for guide in workshop.guides}
-    tools = make_workshop(own, formats, workshop.guides)
-    stage = replace(tools.stage, background=workshop.stage.background)
+    yield Notice("a sketch first, in pixel art (--loss sketch=0 goes without)")
+    context = _sketch_context(settings, background)
+    own = context.settings.config
     streams = Streams(own.seed)
-    start_candidates(tools, own, streams["init"])
-    state = LoopState(make_optimiser(stage.renderer, own.optimiser), streams, Evolution(own.evolution))
+    start_candidates(context.problem.renderer, context.settings, streams["init"])
+    state = initial_state(context.problem, own.evolution, streams)
+
     try:
-        reason = optimise(stage, state, own.steps, own.seconds, ignore, should_stop, lambda: None)
-    except RunError as error:  # the candidates are whole; if it happens again, the run itself will fail
-        listen(Notice(f"the sketch ended early: {error}"))
-    else:
-        if reason == "stopped":
-            return None
-    with torch.no_grad():
-        picture = stage.background.opaque(stage.renderer(stage.canvas)).clamp(0, 1)
-    pixels = (picture * 255).round().to(torch.uint8)
-    lay_sketch(workshop, pixels)
-    return Sketch(pixels.float().cpu() / 255, own, time.monotonic() - begun)
+        for event in optimise(context.problem, state, context.budget):
+            yield replace(event, stage=Stage("sketch")) if isinstance(event, Stepped) else event
+    except RunError as error:
+        # The candidates are intact. If the cause is still there, the run itself will fail.
+        yield Notice(f"the sketch ended early: {error}")
+
+    return Sketch(_picture(context), own, state.elapsed)
 
 
-def lay_sketch(workshop: Workshop, pixels: Tensor) -> None:
-    """Put a sketch, uint8 [1, 3, h, w], among the pictures that a run's losses look at.
-
-    Raises:
-        InputError: it is no picture.
-    """
-    if pixels.dtype != torch.uint8 or pixels.dim() != 4 or pixels.shape[:2] != (1, 3) or not pixels.numel():
-        raise InputError("the checkpoint's sketch is no picture; start the run again")
-    objective = workshop.stage.objective
-    picture = pixels.to(workshop.device).float() / 255
-    pictures = {**objective.context.pictures, ROLE: picture}
-    objective.context = replace(objective.context, pictures=pictures)
+def _sketch_context(settings: ResolvedConfig, background: Background) -> RunContext:
+    """Return what the sketch works with: its own renderer, and the run's guides and background."""
+    own = resolve(sketch_config(settings), guides=settings.guides or None)
+    choose_formats(own, {guide.name: format_name(guide.precision) for guide in settings.guides})
+    return make_context(own, own.build_renderer(), {}, background=background)
 
 
-def lacks_sketch(workshop: Workshop) -> bool:
-    """Return whether a run wants a sketch and has none yet."""
-    return workshop.sketched and ROLE not in workshop.stage.objective.context.pictures
+@torch.no_grad()
+def _picture(context: RunContext) -> Image:
+    problem = context.problem
+    picture = problem.background.opaque(problem.renderer(problem.canvas)).clamp(0, 1)
+    return to_bytes(picture).float().cpu() / 255
 
 
-def sketch_of(workshop: Workshop) -> dict[str, Tensor]:
-    """Return the sketch as a checkpoint keeps it, {} if there is none."""
-    picture = workshop.stage.objective.context.pictures.get(ROLE)
-    return {} if picture is None else {"picture": (picture * 255).round().to(torch.uint8)}
+def write_sketch(folder: Path, sketch: Sketch | None) -> None:
+    """Write the sketch of a run as a picture that `artgen rerun` can paint again."""
+    if sketch is not None:
+        write_png(folder / FILE, sketch.picture[0], sketch.config.to_json())

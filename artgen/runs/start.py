@@ -1,87 +1,69 @@
-"""The first state of a run: candidates at random, on a sketch, or the best of many."""
+"""The first state of a run: random candidates, candidates on a sketch, or the best of many."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from artgen.config import RunConfig
-from artgen.engine.events import Listener
-from artgen.engine.evolution import Evolution, initial_search
-from artgen.engine.optimiser import make_optimiser
+from artgen.engine.events import Event, StopRequested
+from artgen.engine.evolution import initial_search
 from artgen.engine.randomness import Streams
-from artgen.engine.state import LoopState
-from artgen.export.png import write_png
-from artgen.runs.setup import Workshop, start_candidates
-from artgen.runs.sketch import Sketch, lacks_sketch, sketched
-
-SKETCH = "sketch.png"
-"""Name of the sketch's file in a run's folder."""
+from artgen.engine.state import LoopState, initial_state
+from artgen.renderers.base import Renderer
+from artgen.runs.context import RunContext
+from artgen.runs.sketch import paint_sketch, write_sketch
+from artgen.types import PerCandidate
 
 
-def first_state(
-    workshop: Workshop,
-    config: RunConfig,
-    streams: Streams,
-    listen: Listener,
-    should_stop: Callable[[], bool],
-) -> tuple[LoopState, Sketch | None]:
-    """Return where a run begins, and the sketch if it wants one; None too if that was stopped.
+def begin(
+    context: RunContext, streams: Streams, folder: Path | None = None, *, keep_candidates: bool = False
+) -> Generator[Event, None, tuple[RunContext, LoopState]]:
+    """Paint the sketch if the run wants one, and return what the run works with and its first state.
+
+    If a stop is requested while the sketch is painted, the context lacks its sketch.
 
     Args:
-        workshop: the run's, with the first candidates.
-        config: what to paint, and how.
-        streams: new ones, from which the first candidates were drawn.
-        listen: told what happens.
-        should_stop: asked before every step of the sketch.
+        context: the run's; its renderer has its first candidates.
+        streams: random number generators, from which the candidates were drawn.
+        folder: where the sketch is written, None to keep it in memory only.
+        keep_candidates: start from the candidates as they are, not from the sketch.
     """
-    renderer = workshop.stage.renderer
-    sketch = sketched(workshop, config, listen, should_stop)
-    if sketch is not None and config.init is None and config.evolution.search <= 1:
-        renderer.init_from(sketch.picture, streams["init"])
-        renderer.to(workshop.device)
-    if not lacks_sketch(workshop):
-        search_start(workshop, config, streams)
-    state = LoopState(make_optimiser(renderer, config.optimiser), streams, Evolution(config.evolution))
-    state.elapsed = 0.0 if sketch is None else sketch.seconds
-    return state, sketch
+    settings = context.settings
+    config, problem = settings.config, context.problem
+    elapsed = 0.0
+
+    if settings.wants_sketch:
+        try:
+            sketch = yield from paint_sketch(settings, problem.background)
+        except StopRequested:
+            return context, initial_state(problem, config.evolution, streams)
+
+        context, elapsed = context.with_sketch(sketch.picture), sketch.seconds
+        if folder is not None:
+            write_sketch(folder, sketch)
+        if not keep_candidates and config.init is None and config.evolution.search <= 1:
+            problem.renderer.init_from(sketch.picture, streams["init"])
+            problem.renderer.to(settings.device)
+
+    if not keep_candidates:
+        search_start(context, streams)
+    state = initial_state(context.problem, config.evolution, streams)
+    state.elapsed = elapsed
+    return context, state
 
 
-def sketch_late(
-    workshop: Workshop,
-    config: RunConfig,
-    state: LoopState,
-    listen: Listener,
-    should_stop: Callable[[], bool],
-) -> tuple[LoopState, Sketch | None]:
-    """Return the same for a run that was stopped at its sketch; an edited run keeps its candidates."""
-    if config.edited is not None:
-        return state, sketched(workshop, config, listen, should_stop)
-    streams = Streams(config.seed)
-    start_candidates(workshop, config, streams["init"])
-    return first_state(workshop, config, streams, listen, should_stop)
-
-
-def write_sketch(folder: Path, sketch: Sketch | None) -> None:
-    """Write a run's sketch, which `artgen rerun` can paint again."""
-    if sketch is not None:
-        write_png(folder / SKETCH, sketch.picture[0], sketch.config.to_json())
-
-
-def search_start(workshop: Workshop, config: RunConfig, streams: Streams) -> None:
-    """Try many random populations first, all with the same views, if asked to."""
+def search_start(context: RunContext, streams: Streams) -> None:
+    """Try many random populations, all with the same cutouts, if the configuration asks for it."""
+    config, problem = context.settings.config, context.problem
     if config.evolution.search <= 1 or config.init is not None:
         return
-    stage = workshop.stage
-    shared = Streams(config.seed)
+    seed = Streams(config.seed)["search"].initial_seed()
 
-    def evaluate(renderer: Any) -> torch.Tensor:
-        """Return [P] the losses of the renderer's candidates."""
-        seed = shared["search"].initial_seed()
-        views = [torch.Generator().manual_seed(seed) for _ in range(renderer.population)]
-        return stage.objective(stage.background.opaque(renderer(stage.canvas)), views).losses
+    def evaluate(renderer: Renderer) -> PerCandidate:
+        """Return the losses of the renderer's candidates."""
+        generators = [torch.Generator().manual_seed(seed) for _ in range(renderer.population)]
+        return problem.objective(problem.background.opaque(renderer(problem.canvas)), generators).losses
 
-    initial_search(stage.renderer, evaluate, config.evolution.search, streams["init"])
+    initial_search(problem.renderer, evaluate, config.evolution.search, streams["init"])

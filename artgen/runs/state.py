@@ -1,10 +1,9 @@
-"""A run's state as a checkpoint, and back."""
+"""The state of a run as a checkpoint, and back."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -12,24 +11,23 @@ from pydantic import ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from artgen.config import RunConfig
-from artgen.engine.evolution import Evolution
-from artgen.engine.optimiser import load_moments, make_optimiser, moments
+from artgen.engine.optimiser import load_moments, moments
 from artgen.engine.randomness import Streams
-from artgen.engine.state import LoopState
+from artgen.engine.state import LoopState, initial_state
 from artgen.errors import InputError, broken_input
+from artgen.guides.base import Guide
 from artgen.guides.precision import format_name
 from artgen.options import Options
 from artgen.renderers.base import Feedback, Renderer
 from artgen.runs.candidates import check_finite
 from artgen.runs.checkpoint import Checkpoint
+from artgen.runs.context import RunContext
 from artgen.runs.report import versions
-from artgen.runs.setup import Workshop, population_of, settled, start_candidates
-from artgen.runs.sketch import lay_sketch, sketch_of
-from artgen.types import Size
+from artgen.types import Image, Size
 
 
-class Facts(Options):
-    """What a checkpoint says besides its tensors; checked before it is believed."""
+class CheckpointHeader(Options):
+    """What a checkpoint says besides its tensors; validated before it is used."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -47,11 +45,11 @@ class Facts(Options):
     versions: dict[str, str]
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint) -> Facts:
-        """Return a checkpoint's facts.
+    def of(cls, checkpoint: Checkpoint) -> CheckpointHeader:
+        """Return the header of a checkpoint.
 
         Raises:
-            InputError: they are not those of a run.
+            InputError: it is not that of a run.
         """
         try:
             return cls.model_validate(dict(checkpoint.facts))
@@ -62,13 +60,13 @@ class Facts(Options):
             ) from None
 
     def configuration(self) -> RunConfig:
-        """Return the description of the run.
+        """Return the configuration of the run.
 
         Raises:
-            UsageError: it is of no use.
-            InputError: the checkpoint's step is not one of this run.
+            UsageError: it is invalid.
+            InputError: the step of the checkpoint is not one of this run.
         """
-        config = settled(RunConfig.from_text(json.dumps(self.config)))
+        config = RunConfig.from_text(json.dumps(self.config))
         self.require_step_of(config)
         return config
 
@@ -84,113 +82,168 @@ class Facts(Options):
                 "start the run again"
             )
 
+    def require_guides(self, guides: list[Guide]) -> None:
+        """Refuse guides other than those the run began with.
 
-def capture(config: RunConfig, workshop: Workshop, state: LoopState) -> Checkpoint:
-    """Return everything the run needs to go on and end with the same bits.
+        Raises:
+            InputError: a guide has other weights.
+        """
+        for guide in guides:
+            # Checkpoints of earlier versions know a guide by its weights alone.
+            if self.digests.get(guide.name) not in (guide.digest, guide.weights_digest):
+                raise InputError(
+                    f"the guide {guide.name!r} is not the one this run began with; use artgen rerun instead"
+                )
+
+
+def capture(config: RunConfig, context: RunContext, state: LoopState) -> Checkpoint:
+    """Return everything the run needs to continue and end with the same bits.
+
+    Args:
+        config: what the checkpoint records as its configuration; for a tile that of the whole picture.
+        context: what the run works with.
+        state: its state between two steps.
 
     Raises:
         RunError: the last steps were not finite; the state is then one that was.
     """
-    state.settle()
-    stage = workshop.stage
-    optimiser = {
-        f"{name}/{key}": tensor
-        for name, tensors in moments(stage.renderer, state.optimiser).items()
-        for key, tensor in tensors.items()
-    }
-    loop = {} if state.smoothed is None else {"smoothed": state.smoothed}
-    if state.feedback is not None:
-        loop |= {"image": state.feedback.image, "gradient": state.feedback.gradient}
-    facts = Facts(
+    problem = context.problem
+    state.finite.read(problem, state)
+
+    header = CheckpointHeader(
         config=json.loads(config.to_json()),
-        canvas=stage.canvas,
+        canvas=problem.canvas,
         step=state.step,
         lowest=state.lowest if state.smoothed is not None else None,
         waiting=state.waiting,
         elapsed=state.elapsed if config.seconds is not None else 0.0,
         threads=torch.get_num_threads(),
-        formats={guide.name: format_name(guide.precision) for guide in workshop.guides},
-        digests={guide.name: guide.digest for guide in workshop.guides},
-        views_per_pass=stage.objective.views_per_pass,
-        inputs=dict(workshop.inputs),
+        formats={guide.name: format_name(guide.precision) for guide in context.guides},
+        digests={guide.name: guide.digest for guide in context.guides},
+        views_per_pass=state.views_per_pass,
+        inputs=dict(context.inputs),
         versions=versions(),
     )
     groups = {
-        "renderer": stage.renderer.state(),
-        "optimiser": optimiser,
+        "renderer": problem.renderer.state(),
+        "optimiser": _flat_moments(problem.renderer, state),
         "streams": state.streams.state(),
         "evolution": state.evolution.state(),
-        "loop": loop,
-        "sketch": sketch_of(workshop),
+        "loop": _loop_tensors(state),
+        "sketch": {} if context.sketch is None else {"picture": to_bytes(context.sketch)},
     }
-    return Checkpoint(facts.model_dump(), groups)
+    return Checkpoint(header.model_dump(), groups)
 
 
-def restore(checkpoint: Checkpoint, workshop: Workshop, config: RunConfig) -> LoopState:
-    """Give the workshop's renderer the saved state, and return where the run stands.
+def _flat_moments(renderer: Renderer, state: LoopState) -> dict[str, Tensor]:
+    flat = {}
+    for name, tensors in moments(renderer, state.optimiser).items():
+        for key, tensor in tensors.items():
+            flat[f"{name}/{key}"] = tensor
+    return flat
+
+
+def _loop_tensors(state: LoopState) -> dict[str, Tensor]:
+    loop = {}
+    if state.smoothed is not None:
+        loop["smoothed"] = state.smoothed
+    if state.feedback is not None:
+        loop |= {"image": state.feedback.image, "gradient": state.feedback.gradient}
+    return loop
+
+
+def to_bytes(picture: Image) -> Tensor:
+    """Return a picture in [0, 1] as uint8."""
+    return (picture * 255).round().to(torch.uint8)
+
+
+def saved_sketch(checkpoint: Checkpoint) -> Image | None:
+    """Return the sketch in a checkpoint, [1, 3, h, w] in [0, 1]; None if the run had none yet.
 
     Raises:
-        InputError: another guide, or a state that does not fit the configuration.
+        InputError: it is missing although the run has taken steps, or it is not a picture.
     """
-    facts = Facts.of(checkpoint)
-    facts.require_step_of(config)
-    for guide in workshop.guides:
-        # Checkpoints of earlier versions know a guide by its weights alone.
-        if facts.digests.get(guide.name) not in (guide.digest, guide.weights_digest):
-            raise InputError(
-                f"the guide {guide.name!r} is not the one this run began with; use artgen rerun instead"
-            )
-    start_candidates(workshop, config.model_copy(update={"init": None}), torch.Generator().manual_seed(0))
+    tensors = checkpoint.tensors
+    if "loop" not in tensors and "sketch" not in tensors:
+        return None
+
+    pixels = tensors.get("sketch", {}).get("picture")
+    is_picture = (
+        pixels is not None
+        and pixels.dtype == torch.uint8
+        and pixels.dim() == 4
+        and pixels.shape[:2] == (1, 3)
+        and pixels.numel() > 0
+    )
+    if pixels is None or not is_picture:
+        raise InputError("the sketch in the checkpoint is not a picture; start the run again")
+    return pixels.float() / 255
+
+
+def restore(checkpoint: Checkpoint, context: RunContext) -> LoopState:
+    """Give the renderer of the context, which has placeholder candidates, the saved state.
+
+    Returns:
+        The state of the loop.
+
+    Raises:
+        InputError: the state does not fit the configuration.
+    """
+    header = CheckpointHeader.of(checkpoint)
+    settings, problem = context.settings, context.problem
+    header.require_step_of(settings.config)
+
     with broken_input("the checkpoint does not fit its configuration", "start the run again"):
-        take_state(workshop.stage.renderer, checkpoint.tensors["renderer"], population_of(config))
-        if workshop.sketched and ("loop" in checkpoint.tensors or "sketch" in checkpoint.tensors):
-            lay_sketch(workshop, checkpoint.tensors["sketch"]["picture"])
-        return _loop_state(checkpoint.tensors, facts, workshop, config)
+        take_state(problem.renderer, checkpoint.tensors["renderer"], settings.population)
+        state = initial_state(problem, settings.config.evolution, Streams(settings.config.seed))
+        _load_moments(problem.renderer, state, checkpoint.tensors.get("optimiser", {}))
+        state.streams.load_state(checkpoint.tensors.get("streams", {}))
+        state.evolution.load_state(checkpoint.tensors.get("evolution", {}))
+
+        loop = checkpoint.tensors.get("loop", {})
+        state.smoothed = loop.get("smoothed")
+        if "image" in loop:
+            image, gradient = loop["image"], loop["gradient"]
+            state.feedback = Feedback(image.to(settings.device), gradient.to(settings.device))
+
+    state.views_per_pass = header.views_per_pass
+    state.step, state.elapsed, state.waiting = header.step, header.elapsed, header.waiting
+    if header.lowest is not None:
+        state.lowest = header.lowest
+    return state
 
 
 def take_state(renderer: Renderer, state: Mapping[str, Tensor], population: int) -> None:
-    """Load a renderer's state, and try it out.
+    """Load the state of a renderer, and render it once as a check.
 
     Raises:
         ArtgenError: the state is not one of this renderer's.
     """
     expected = renderer.state()
     for name, tensor in state.items():
-        if name in expected and not _alike(tensor, expected[name], population, name in renderer.elastic):
+        if name not in expected:
+            continue  # `load_state` names the wrong ones
+        if not _fits(tensor, expected[name], population, name in renderer.elastic):
             raise InputError(f"the checkpoint's {name!r} does not fit its configuration; start the run again")
     renderer.load_state(state)
     check_finite(renderer)
 
 
-def _alike(tensor: Tensor, expected: Tensor, population: int, elastic: bool) -> bool:
-    """Return whether a saved tensor may stand for this one.
+def _fits(tensor: Tensor, expected: Tensor, population: int, elastic: bool) -> bool:
+    """Return whether a saved tensor can take the place of another.
 
-    Only the number of elements may differ, and if it is elastic the length of each.
+    Only the number of elements may differ, and for elastic tensors the length of each.
     """
     same_kind = tensor.dtype == expected.dtype and tensor.dim() == expected.dim()
     first = 3 if elastic else 2
     return same_kind and len(tensor) == population and tensor.shape[first:] == expected.shape[first:]
 
 
-def _loop_state(
-    tensors: Mapping[str, Mapping[str, Tensor]], facts: Facts, workshop: Workshop, config: RunConfig
-) -> LoopState:
-    renderer = workshop.stage.renderer
-    optimiser = make_optimiser(renderer, config.optimiser)
+def _load_moments(renderer: Renderer, state: LoopState, saved: Mapping[str, Tensor]) -> None:
     by_parameter: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in tensors.get("optimiser", {}).items():
+    for name, tensor in saved.items():
         parameter, _, key = name.rpartition("/")
         if tensor.dim() and tensor.shape != renderer.get_parameter(parameter).shape:
             raise InputError(f"the checkpoint's moments of {parameter!r} do not fit; start the run again")
         by_parameter.setdefault(parameter, {})[key] = tensor
-    load_moments(renderer, optimiser, by_parameter)
-    streams, evolution = Streams(config.seed), Evolution(config.evolution)
-    streams.load_state(tensors.get("streams", {}))
-    evolution.load_state(tensors.get("evolution", {}))
-    loop = tensors.get("loop", {})
-    state = LoopState(optimiser, streams, evolution, facts.step, facts.elapsed, loop.get("smoothed"))
-    if "image" in loop:
-        state.feedback = Feedback(loop["image"].to(workshop.device), loop["gradient"].to(workshop.device))
-    return replace(
-        state, lowest=float("inf") if facts.lowest is None else facts.lowest, waiting=facts.waiting
-    )
+    load_moments(renderer, state.optimiser, by_parameter)

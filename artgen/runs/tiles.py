@@ -26,7 +26,8 @@ from artgen.grid import Tiling, prompts_of_whole, tile_prompts
 from artgen.named_files import patch_set_names
 from artgen.renderers.background import Background
 from artgen.renderers.collage import Collage
-from artgen.runs.setup import build_renderer, natural_aspect, renderer_options
+from artgen.runs.context import empty_renderer
+from artgen.runs.defaults import natural_aspect, renderer_options, resolve
 from artgen.types import Image, Size, Window
 
 MOST_PATCHES = 10_000
@@ -124,10 +125,7 @@ class PlacedTile(NamedTuple):
 
 def empty_whole(config: RunConfig) -> Collage:
     """Return the collage that a configuration from `whole_config` describes, its patches anywhere."""
-    assert config.canvas is not None
-    whole = cast(Collage, build_renderer(config, config.canvas))
-    whole.init(1, torch.Generator().manual_seed(0))
-    return whole
+    return cast(Collage, empty_renderer(resolve(config, guides=())))
 
 
 @torch.no_grad()

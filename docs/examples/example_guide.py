@@ -32,12 +32,12 @@ class ColourGuide(Guide):
     digest = hashlib.sha256(repr(COLOURS).encode()).hexdigest()
 
     def __init__(self, device: torch.device) -> None:
-        self._device = device
+        self.device = device
 
     def encode_text(self, texts: Sequence[str]) -> Embeddings:
         """Return [T, 3] unit vectors, the mean of the colours named in each text."""
         means = [self._mean_colour(text) for text in texts]
-        return _direction(torch.stack(means).to(self._device))
+        return _direction(torch.stack(means).to(self.device))
 
     def encode_image(self, images: Pictures) -> Embeddings:
         """Return [N, 3] unit vectors, differentiable in the pictures."""

@@ -189,7 +189,7 @@ def test_batch_that_was_killed_goes_on(artgen, photograph: Path, monkeypatch: py
     options = ["--target", photograph, *SMALL, "--steps", 3, "--seeds", "1-2", "--quiet"]
     assert artgen("paint", *options, "--out", "whole").status == 0
     with monkeypatch.context() as patch:
-        patch.setattr("artgen.runs.single._Run.go", kill)
+        patch.setattr("artgen.runs.single._run", kill)
         with pytest.raises(Killed):
             artgen("paint", *options, "--out", "killed")
     assert not list(Path("killed").glob("*/checkpoint.safetensors"))

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from artgen.config import RunConfig
 from artgen.errors import UsageError
 from artgen.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from artgen.runs.defaults import resolve
 from artgen.runs.inputs import fingerprints
 
 SMALL = ["--canvas", "24x16", "--size", "24x16", "--cells", 6, "--timelapse", "none", "--quiet", "--steps", 1]
@@ -156,7 +157,6 @@ GUIDES = ["local-dir=gift@x/guide", "local-dir=gift@5@1", "local-dir= gift", "lo
 def test_a_guide_is_checked_by_the_path_that_is_loaded(written: str, monkeypatch: pytest.MonkeyPatch):
     """The loader and the check agree about the path, whatever is in it."""
     from artgen.guides import openclip
-    from artgen.runs.setup import make_workshop
 
     class OpenedError(Exception):
         pass
@@ -170,7 +170,7 @@ def test_a_guide_is_checked_by_the_path_that_is_loaded(written: str, monkeypatch
     monkeypatch.setattr(openclip, "load_directory", note)
     config = RunConfig.make({"prompts": "a fox", "guides": written})
     with pytest.raises(OpenedError):
-        make_workshop(config)
+        resolve(config)
     assert opened == [path for path in config.local_files() if path.removeprefix(" ").startswith("gift")]
 
 

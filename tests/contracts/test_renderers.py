@@ -147,7 +147,7 @@ def test_candidates_in_a_batch_equal_single_runs(name: str, tiny_guide: str):
 
 
 def _optimise(renderer, guide, seeds: list[int]) -> torch.Tensor:
-    goals = make_goals(guide, parse("a blue rabbit"), ["{}"], [WHOLE], {})
+    goals = make_goals(guide, parse("a blue rabbit"), ["{}"], [WHOLE])
     context = LossContext(renderer, [guide])
     objective = Objective(
         [Judge(guide, 1.0, goals)], [WHOLE], CutoutOptions(count=3), "spherical", 0.0, {}, context

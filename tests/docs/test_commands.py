@@ -11,9 +11,9 @@ import pytest
 import typer
 
 from artgen.cli import app
+from artgen.cli.messages import WrittenWrong
 from artgen.cli.parsing import configuration_values, parse_paint_arguments
 from artgen.config import RunConfig, options_from
-from artgen.cli.messages import WrittenWrong
 from artgen.errors import UsageError
 from artgen.losses import losses
 from artgen.palettes import load_palette

@@ -19,8 +19,9 @@ from artgen.guides.cutouts import draw_homographies, sample_views
 from artgen.images import read_opaque, read_picture, to_pillow
 from artgen.renderers import renderers
 from artgen.renderers.background import Background, make_background, on_background, random_backgrounds
-from artgen.runs.single import paint, resume
+from artgen.runs.paint import paint, painting, resume
 from artgen.types import WHOLE, Region, Size
+from tests.driving import drive
 
 SMALL = {"strokes": {"strokes": "8"}, "collage": {"patches": "shapes", "count": 6}, "pixel": {"cells": 12}}
 WHITE = torch.ones(3, 1, 1)
@@ -247,8 +248,7 @@ def test_stopped_and_resumed_with_all_of_it_gives_the_same_bits(tiny_guide: str,
         steps=10,
     )
     paint(config, tmp_path / "whole")
-    calls = iter(range(100))
-    paint(config, tmp_path / "parts", should_stop=lambda: next(calls) == 4)
+    drive(painting(config, tmp_path / "parts"), stop_after=4)
     resume(tmp_path / "parts")
     for name in ("image.png", "candidate-2.png", "image.svg", "checkpoint.safetensors", "metrics.jsonl"):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

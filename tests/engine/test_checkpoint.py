@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from artgen.engine.events import Event, Notice, Stepped, ignore
+from artgen.engine.events import Event, Notice
 from artgen.errors import InputError, RunError
 from artgen.runs.checkpoint import (
     CHECKPOINT,
@@ -22,9 +22,10 @@ from artgen.runs.checkpoint import (
     previous_checkpoint,
     save_checkpoint,
 )
+from artgen.runs.paint import paint, painting, resume, resuming
 from artgen.runs.saved import open_run
-from artgen.runs.single import paint, resume
 from artgen.runs.tiled import tile_checkpoint
+from tests.driving import drive
 from tests.engine import test_tiled_run as tiled
 from tests.engine.test_determinism import configuration, digests
 
@@ -83,7 +84,7 @@ def test_every_flipped_bit_of_the_header_is_noticed_and_replaced(tmp_path: Path)
         flipped = bytearray(content)
         flipped[bit // 8] ^= 1 << bit % 8
         path.write_bytes(flipped)
-        assert load_newest(path, ignore).facts["step"] == 1
+        assert load_newest(path).facts["step"] == 1
 
 
 def test_checkpoints_without_a_checksum_are_still_read(tmp_path: Path):
@@ -129,14 +130,7 @@ def test_a_device_does_not_become_the_previous_one(tmp_path: Path):
 def test_a_run_continues_from_the_checkpoint_before(how: str, tiny_guide: str, tmp_path: Path):
     config = configuration(tiny_guide)
     paint(config, tmp_path / "whole")
-    steps: list[int] = []
-
-    def listen(event: Event) -> None:
-        """Keep the numbers of the steps."""
-        if isinstance(event, Stepped):
-            steps.append(event.step)
-
-    paint(config, tmp_path / "run", listen=listen, should_stop=lambda: len(steps) == 5)
+    drive(painting(config, tmp_path / "run"), stop_after=5)
     path = tmp_path / "run" / CHECKPOINT
     if how == "damaged":
         damage(path)
@@ -148,7 +142,7 @@ def test_a_run_continues_from_the_checkpoint_before(how: str, tiny_guide: str, t
         open_run(tmp_path / "run")
 
     events: list[Event] = []
-    assert resume(tmp_path / "run", listen=events.append).step == 12
+    assert drive(resuming(tmp_path / "run"), watch=events.append).step == 12
     notices = [event.message for event in events if isinstance(event, Notice)]
     assert any("checkpoint before it" in each for each in notices)
     assert digests(tmp_path / "run") == digests(tmp_path / "whole")
@@ -184,8 +178,7 @@ def test_a_tile_continues_from_the_checkpoint_before(
     monkeypatch.chdir(small_sets)
     config = tiled.configuration(tiny_guide)
     paint(config, tmp_path / "whole")
-    calls = iter(range(1000))
-    paint(config, tmp_path / "run", should_stop=lambda: not finished and next(calls) >= 18)
+    drive(painting(config, tmp_path / "run"), stop_after=None if finished else 15)
     path = tile_checkpoint(tmp_path / "run", tile)
     assert has_checkpoint(path)
     damage(path)

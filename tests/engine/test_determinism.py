@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from artgen.config import RunConfig
-from artgen.engine.events import Event, Stepped
+from artgen.engine.events import Stepped
 from artgen.renderers import renderers
-from artgen.runs.single import paint, resume
+from artgen.runs.paint import paint, painting, resume
 
 FILES = ("image.png", "checkpoint.safetensors", "metrics.jsonl")
 SMALL = {"strokes": {"strokes": "8"}, "collage": {"count": 6}, "pixel": {"cells": 12}}
@@ -45,11 +45,6 @@ def configuration(tiny_guide: str, renderer: str = "pixel", **changes: object) -
     return RunConfig.make(values | changes)
 
 
-def steps(events: list[Event]) -> int:
-    """Return how many steps were reported; those of a sketch are not."""
-    return sum(isinstance(event, Stepped) for event in events)
-
-
 @pytest.mark.parametrize("renderer", renderers.names())
 def test_same_seed_same_bits(renderer: str, tiny_guide: str, tmp_path: Path):
     config = configuration(tiny_guide, renderer)
@@ -65,8 +60,11 @@ def test_same_seed_same_bits(renderer: str, tiny_guide: str, tmp_path: Path):
 def test_stopped_and_resumed_gives_the_same_bits(renderer: str, tiny_guide: str, tmp_path: Path):
     config = configuration(tiny_guide, renderer)
     paint(config, tmp_path / "whole")
-    events: list[Event] = []
-    stopped = paint(config, tmp_path / "parts", listen=events.append, should_stop=lambda: steps(events) == 5)
+    run = painting(config, tmp_path / "parts")
+    for event in run:
+        if isinstance(event, Stepped) and event.stage.name == "run" and event.step == 5:
+            break
+    stopped = run.result
     assert (stopped.reason, stopped.step) == ("stopped", 5)
     finished = resume(tmp_path / "parts")
     assert (finished.reason, finished.step) == ("done", 12)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from artgen.config import RunConfig
-from artgen.runs.single import paint
+from artgen.runs.paint import paint
 
 
 def test_each_level_of_a_growing_renderer_is_its_own_picture(photograph: Path, tmp_path: Path):

@@ -17,9 +17,9 @@ from artgen.errors import RunError, UsageError
 from artgen.guides.openclip import OpenClipGuide
 from artgen.memory import available_memory, check_canvas, check_export, is_out_of_memory
 from artgen.runs.checkpoint import load_checkpoint
-from artgen.runs.setup import make_workshop
-from artgen.runs.single import paint, resume
+from artgen.runs.paint import paint, painting, resuming
 from artgen.types import Size
+from tests.driving import context_of, drive
 
 TOLERANCE = 1e-4
 """Of the gradient's largest value; worst seen 3e-7."""
@@ -59,11 +59,10 @@ def configuration(tiny_guide: str, **changes: object) -> RunConfig:
 
 @pytest.mark.parametrize("views_per_pass", [7, 4, 3, 1])
 def test_several_passes_give_the_result_of_one(views_per_pass: int, tiny_guide: str):
-    objective = make_workshop(configuration(tiny_guide)).stage.objective
+    objective = context_of(configuration(tiny_guide)).problem.objective
     image = torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(0))
     whole = objective(image, Streams(1).views(2))
-    objective.views_per_pass = views_per_pass
-    parts = objective(image, Streams(1).views(2))
+    parts = objective(image, Streams(1).views(2), views_per_pass)
     scale = whole.gradient.abs().max()
     assert scale > 0
     assert (parts.gradient - whole.gradient).abs().max() < TOLERANCE * scale
@@ -75,7 +74,7 @@ def test_views_are_halved_until_they_fit(small_memory: list[int], tiny_guide: st
     expected = paint(config, tmp_path / "plenty")
     small_memory[0] = 8
     events: list[Event] = []
-    result = paint(config, tmp_path / "scarce", listen=events.append)
+    result = drive(painting(config, tmp_path / "scarce"), watch=events.append)
     notices = [event.message for event in events if isinstance(event, Notice)]
     assert [message.split()[-4] for message in notices] == ["7", "4"]
     assert all("memory is short" in message for message in notices)
@@ -92,10 +91,9 @@ def test_resumed_run_goes_on_with_fewer_views(small_memory: list[int], tiny_guid
     small_memory[0] = 8
     config = configuration(tiny_guide)
     paint(config, tmp_path / "whole")
-    calls = iter(range(100))
-    paint(config, tmp_path / "parts", should_stop=lambda: next(calls) == 2)
+    drive(painting(config, tmp_path / "parts"), stop_after=2)
     events: list[Event] = []
-    resume(tmp_path / "parts", listen=events.append)
+    drive(resuming(tmp_path / "parts"), watch=events.append)
     assert not [event for event in events if isinstance(event, Notice)]
     for name in ("image.png", "checkpoint.safetensors"):
         digests = [
@@ -114,7 +112,7 @@ def test_one_view_that_does_not_fit_ends_the_run_and_keeps_the_picture(
             small_memory[0] = 0
 
     with pytest.raises(RunError, match="smaller --canvas"):
-        paint(config, tmp_path / "run", listen=shrink)
+        drive(painting(config, tmp_path / "run"), watch=shrink)
     assert (tmp_path / "run" / "image.png").is_file()
     assert json.loads((tmp_path / "run" / "run.json").read_text())["step"] == 2
 

@@ -18,7 +18,7 @@ from artgen.engine.optimiser import (
 )
 from artgen.errors import UsageError
 from artgen.renderers.base import ElementChange
-from artgen.runs.single import paint
+from artgen.runs.paint import paint
 from artgen.types import Size
 from tests.contracts.parts import make
 

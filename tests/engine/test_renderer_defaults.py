@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from artgen.batch.local import resume_jobs, run_jobs
+from artgen.batch.local import resume_jobs, running_jobs
 from artgen.config import RunConfig
 from artgen.export.metadata import read_configuration
 from artgen.renderers import renderers
 from artgen.renderers.pixel import Pixel
-from artgen.runs.setup import make_workshop, population_of
-from artgen.runs.single import paint, resume
+from artgen.runs.defaults import resolve
+from artgen.runs.paint import paint, resume
+from tests.driving import context_of, drive
 
 
 @pytest.fixture
@@ -48,20 +49,20 @@ def test_its_defaults_are_used_and_recorded(newcomer: str, photograph: Path, tmp
 
 
 def test_what_a_run_says_goes_before(newcomer: str, photograph: Path, tiny_guide: str):
-    assert population_of(configuration(newcomer, photograph, population=1)) == 1
-    assert population_of(configuration(newcomer, photograph)) == 3
-    assert population_of(configuration("pixel", photograph)) == 1
+    assert resolve(configuration(newcomer, photograph, population=1)).population == 1
+    assert resolve(configuration(newcomer, photograph)).population == 3
+    assert resolve(configuration("pixel", photograph)).population == 1
     words = {"prompts": "a rabbit", "target": None, "guides": tiny_guide, "precision": "float32"}
     for losses, expected in (({}, {"saturation"}), ({"saturation": 0}, set())):
         config = configuration(newcomer, photograph, **words, losses=losses)
-        assert set(make_workshop(config).stage.objective._losses) == expected
+        assert set(context_of(config).problem.objective._losses) == expected
 
 
 def test_a_batch_keeps_to_them(newcomer: str, photograph: Path, tmp_path: Path):
     from artgen.batch.jobs import Job
 
     jobs = [Job(1, "first", configuration(newcomer, photograph, seed=1))]
-    stopped = run_jobs(jobs, tmp_path / "batch", should_stop=lambda: True)
+    stopped = drive(running_jobs(jobs, tmp_path / "batch"), stop_after=0)
     assert stopped.stopped
     finished = resume_jobs(tmp_path / "batch")
     assert len(list((tmp_path / "batch").glob("001-*/candidate-*.png"))) == 2

@@ -15,8 +15,9 @@ from artgen.export.metadata import read_configuration
 from artgen.images import read_opaque
 from artgen.losses import LossContext, losses
 from artgen.runs.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint, save_checkpoint
-from artgen.runs.single import paint, resume
+from artgen.runs.paint import paint, painting, resume
 from tests.contracts.parts import make
+from tests.driving import drive
 
 
 def configuration(tiny_guide: str, **changes: object) -> RunConfig:
@@ -38,7 +39,7 @@ def configuration(tiny_guide: str, **changes: object) -> RunConfig:
 
 def test_it_is_the_pixel_art_of_the_same_seed(tiny_guide: str, tmp_path: Path):
     events: list[Event] = []
-    paint(configuration(tiny_guide), tmp_path / "run", listen=events.append)
+    drive(painting(configuration(tiny_guide), tmp_path / "run"), watch=events.append)
     assert next(each.message for each in events if isinstance(each, Notice)).startswith("a sketch first")
     own = RunConfig.from_text(read_configuration(tmp_path / "run/sketch.png"))
     assert (own.renderer, own.steps, own.seed) == ("pixel", 6, 3)
@@ -83,8 +84,7 @@ def test_a_picture_to_start_from_and_a_sketch_go_together(tiny_guide: str, photo
 def test_tiles_may_have_sketches_and_are_resumed_to_the_same_bits(tiny_guide: str, tmp_path: Path):
     config = configuration(tiny_guide, tiles="2x1", size=None, steps=3, losses={"sketch": 1.0})
     paint(config, tmp_path / "whole")
-    calls = iter(range(100))
-    paint(config, tmp_path / "parts", should_stop=lambda: next(calls) == 5)  # the sketch asks three times
+    drive(painting(config, tmp_path / "parts"), stop_after=5)  # three of them in the sketch
     resume(tmp_path / "parts")
     pictures = [read_opaque(tmp_path / name / "image.png") for name in ("whole", "parts")]
     assert torch.equal(*pictures)
@@ -114,8 +114,7 @@ def test_a_run_stopped_at_its_sketch_ends_with_the_same_bits(
 ):
     config = configuration(tiny_guide, steps=4, tiles=tiles, size=None, losses={"sketch": 4.0})
     paint(config, tmp_path / "whole")
-    calls = iter(range(100))
-    stopped = paint(config, tmp_path / "parts", should_stop=lambda: next(calls) == 2)
+    stopped = drive(painting(config, tmp_path / "parts"), stop_after=2)
     assert (stopped.reason, stopped.step) == ("stopped", 0)
     assert not (tmp_path / "parts/sketch.png").exists()
     assert resume(tmp_path / "parts").reason == "done"
@@ -135,7 +134,7 @@ def test_a_sketch_that_fails_does_not_spoil_the_picture(
 
     monkeypatch.setattr(loop, "_step", failing)
     events: list[Event] = []
-    result = paint(configuration(tiny_guide), tmp_path / "run", listen=events.append)
+    result = drive(painting(configuration(tiny_guide), tmp_path / "run"), watch=events.append)
     assert (result.reason, result.step) == ("done", 6)
     assert "the sketch ended early: the loss is not finite" in [
         each.message for each in events if isinstance(each, Notice)

@@ -16,10 +16,10 @@ from artgen.errors import ArtgenError, RunError
 from artgen.export.files import export_run
 from artgen.export.metadata import read_configuration
 from artgen.runs.edit import edit
+from artgen.runs.paint import paint, painting, resume
 from artgen.runs.saved import open_run
-from artgen.runs.setup import settled
-from artgen.runs.single import paint, resume
 from artgen.types import Size
+from tests.driving import drive
 from tests.engine.test_determinism import digests
 
 
@@ -63,8 +63,7 @@ def whole(tiny_guide: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("stop", [0, 4, 7])
 def test_stopped_and_resumed_gives_the_same_bits(stop: int, whole: Path, tiny_guide: str, tmp_path: Path):
-    calls = iter(range(1000))
-    stopped = paint(configuration(tiny_guide), tmp_path / "run", should_stop=lambda: next(calls) >= stop)
+    stopped = drive(painting(configuration(tiny_guide), tmp_path / "run"), stop_after=stop)
     assert stopped.reason == "stopped" and stopped.picture.is_file()
     finished = resume(tmp_path / "run")
     assert (finished.reason, finished.step) == ("done", 16)
@@ -99,7 +98,9 @@ def test_the_folder_tells_everything(whole: Path, tiny_guide: str):
     report = json.loads((whole / "run.json").read_text())
     assert (report["reason"], report["step"], report["canvas"]) == ("done", 16, "60x50")
     assert {credit["set"] for credit in report["credits"]} == {"one", "two", "three", "four"}
-    assert RunConfig.from_text(read_configuration(whole / "image.png")) == settled(configuration(tiny_guide))
+    assert RunConfig.from_text(read_configuration(whole / "image.png")) == configuration(
+        tiny_guide
+    ).model_copy(update={"population": 2})
     steps = [json.loads(line)["step"] for line in (whole / "metrics.jsonl").read_text().splitlines()]
     assert steps == list(range(1, 17))
     with Pillow.open(whole / "image.png") as picture, Pillow.open(whole / "timelapse.gif") as film:

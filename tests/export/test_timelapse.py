@@ -11,7 +11,8 @@ from PIL import Image as Pillow
 from artgen.config import RunConfig
 from artgen.errors import RunError
 from artgen.export.film import pad_to_even, write_gif, write_mp4
-from artgen.runs.single import paint, resume
+from artgen.runs.paint import paint, painting, resume
+from tests.driving import drive
 
 
 def configuration(photograph: Path, **timelapse: object) -> RunConfig:
@@ -68,8 +69,7 @@ def test_none_writes_no_frames(photograph: Path, tmp_path: Path):
 def test_stopped_and_resumed_run_gives_the_same_film(photograph: Path, tmp_path: Path):
     config = configuration(photograph)
     whole = paint(config, tmp_path / "whole").folder
-    calls = iter(range(100))
-    parts = paint(config, tmp_path / "parts", should_stop=lambda: next(calls) == 7).folder
+    parts = drive(painting(config, tmp_path / "parts"), stop_after=7).folder
     assert (parts / "timelapse.mp4").is_file()
     assert names(parts) == [0, 3, 6, 7]
     Pillow.new("RGB", (4, 4)).save(parts / "frames" / "0000099.png")  # left by a run that was killed later

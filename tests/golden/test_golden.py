@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from artgen.config import RunConfig
 from artgen.renderers import renderers
 from artgen.runs.edit import edit
-from artgen.runs.single import paint
+from artgen.runs.paint import paint
 from tests.contracts.parts import FITTING
 
 FOLDER = Path(__file__).parent

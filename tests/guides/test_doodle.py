@@ -13,7 +13,7 @@ from artgen.guides import Guide, load_guide
 from artgen.guides.bundled import DOODLE
 from artgen.images import read_opaque
 from artgen.probes.classify import classify
-from artgen.runs.single import paint
+from artgen.runs.paint import paint
 
 LARGEST_BYTES = 25_000_000
 

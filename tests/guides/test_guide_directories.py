@@ -17,9 +17,8 @@ from artgen.errors import InputError, UsageError
 from artgen.guides import load_guide
 from artgen.guides.directory import read_directory
 from artgen.guides.directory_schema import GuideConfig
-from artgen.runs.setup import make_workshop
-from artgen.runs.single import paint, resume
-from artgen.runs.state import Facts, restore
+from artgen.runs.paint import paint, resume
+from artgen.runs.state import CheckpointHeader
 from tests.conftest import TINY_MODEL, write_random_model
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
@@ -184,7 +183,7 @@ def test_checkpoints_that_know_a_guide_by_its_weights_still_resume(directory: Pa
     folder = paint(RunConfig.make(values), tmp_path / "run").folder
     now = load_checkpoint(folder / CHECKPOINT)
     guide = load_guide(f"local-dir={directory}")
-    assert Facts.of(now).digests == {guide.name: guide.digest}
+    assert CheckpointHeader.of(now).digests == {guide.name: guide.digest}
     report = json.loads((folder / "run.json").read_text())["guides"][0]
     assert (report["sha256"], report["digest"]) == (guide.weights_digest, guide.digest)
 
@@ -193,9 +192,9 @@ def test_checkpoints_that_know_a_guide_by_its_weights_still_resume(directory: Pa
         save_checkpoint(folder / CHECKPOINT, old)
         assert resume(folder).step == 1
     other = Checkpoint({**now.facts, "digests": {guide.name: "0" * 64}}, now.tensors)
-    config = Facts.of(now).configuration()
+    save_checkpoint(folder / CHECKPOINT, other)
     with pytest.raises(InputError, match="not the one this run began with"):
-        restore(other, make_workshop(config), config)
+        resume(folder)
 
 
 @pytest.mark.parametrize("written", ["local-dir:{}", "local-dir", "local-dir:{}=x.safetensors", "hf-hub:a/b"])

@@ -13,9 +13,9 @@ from artgen.config import RunConfig
 from artgen.errors import InputError, UsageError
 from artgen.guides import load_guide
 from artgen.guides.base import parse_guide
-from artgen.runs.setup import make_workshop
-from artgen.runs.single import paint
+from artgen.runs.paint import paint
 from tests.conftest import TINY_MODEL, write_random_model
+from tests.driving import context_of
 
 TOWERS = ["ViT-B-32", "RN50", "MobileCLIP2-S0"]
 """A native ViT, a native ResNet, and a timm tower."""
@@ -205,10 +205,10 @@ def test_a_directory_tells_how_to_paint_by_it(tmp_path: Path):
     assert (guide.variation.smallest, guide.variation.perspective, guide.variation.flip) == (0.9, 0.1, 0)
     named = [f"local-dir={path}" for path in (other, particular)]
     values = {"prompts": "a cat", "guides": named, "precision": "float32"}
-    workshop = make_workshop(RunConfig.make(values))
-    cutouts = workshop.stage.objective.cutouts
+    context = context_of(RunConfig.make(values))
+    cutouts = context.problem.objective.cutouts
     assert (cutouts.smallest, cutouts.flip) == (0.9, 0)
-    painter, image = workshop.guides[1], torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    painter, image = context.guides[1], torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     for plain, led in [
         (guide.encode_text(["a cat"]), painter.encode_text(["a cat"])),
         (guide.encode_image(image), painter.encode_image(image)),

@@ -5,10 +5,9 @@ from pathlib import Path
 import torch
 
 from artgen.config import RunConfig
-from artgen.engine.randomness import Streams
 from artgen.guides import load_guide
 from artgen.guides.saliency import saliency
-from artgen.runs.setup import make_workshop, start_candidates
+from tests.driving import context_of
 
 
 def test_the_bundled_guide_looks_at_the_thing_and_not_at_the_ground():
@@ -34,8 +33,7 @@ def test_strokes_begin_where_the_guide_looks(tiny_guide: str, photograph: Path):
     starts = []
     for start in ("edges", "saliency"):
         config = RunConfig.make(values | {"options": {"strokes": "20", "start": start}})
-        workshop = make_workshop(config)
-        assert len(workshop.guides) == (start == "saliency")
-        start_candidates(workshop, config, Streams(1)["init"])
-        starts.append(workshop.stage.renderer.state()["points"])
+        context = context_of(config)
+        assert len(context.guides) == (start == "saliency")
+        starts.append(context.problem.renderer.state()["points"])
     assert not torch.equal(*starts)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from artgen.config import RunConfig
 from artgen.errors import InputError, UsageError
 from artgen.renderers.base import Feedback, renderers
-from artgen.runs.setup import build_renderer
+from artgen.runs.defaults import resolve
 from artgen.types import Size, Window
 
 CANVAS = Size(64, 96)
@@ -329,7 +329,7 @@ def test_papers():
 def laid_out(background="white", **options):
     """Return the colour of a corner, alpha, and the SVG, of a run with this background."""
     config = RunConfig(prompts="x", renderer="strokes", background=background, options=options, seed=1)
-    renderer = build_renderer(config, CANVAS)
+    renderer = resolve(config, guides=(), canvas=CANVAS).build_renderer()
     renderer.init(1, torch.Generator().manual_seed(0))
     with torch.no_grad():
         renderer.opacity.zero_()
@@ -361,7 +361,7 @@ def test_an_svg_brings_its_paper_unless_one_is_given(tmp_path):
 def reach_of(**values):
     """Return how far from the middle strokes begin, 1 at the edge, in a run with these values."""
     config = RunConfig(**{"renderer": "strokes", "seed": 1, "canvas": "96x64", **values})
-    renderer = build_renderer(config, CANVAS)
+    renderer = resolve(config, guides=(), canvas=CANVAS).build_renderer()
     renderer.init(4, torch.Generator().manual_seed(0))
     middle = torch.tensor(renderer.extent) / 2
     return ((renderer.points.mean(2) - middle).abs() / middle).amax().item()

@@ -11,9 +11,10 @@ from artgen.config import RunConfig
 from artgen.engine.events import Finished, Stepped
 from artgen.errors import RunError, UsageError
 from artgen.export.metadata import read_configuration
-from artgen.runs.edit import edit
+from artgen.runs.edit import edit, editing
+from artgen.runs.paint import paint, painting, resume
 from artgen.runs.saved import open_run
-from artgen.runs.single import paint, resume
+from tests.driving import drive
 
 SMALL = {"seed": 1, "canvas": "48x32", "size": "96x64", "cutouts": {"count": 2}}
 
@@ -64,8 +65,7 @@ def test_edit_without_steps_changes_nothing_else(run, tmp_path):
 
 def test_edited_run_can_be_resumed_after_a_stop(run, tmp_path):
     whole = edit(run, lock=[0], delete=[5], steps=3, out=tmp_path / "whole")
-    answers = iter([False, False, True])
-    half = edit(run, lock=[0], delete=[5], steps=3, out=tmp_path / "half", should_stop=lambda: next(answers))
+    half = drive(editing(run, lock=[0], delete=[5], steps=3, out=tmp_path / "half"), stop_after=2)
     assert half.reason == "stopped"
     assert torch.equal(strokes_of(resume(half.folder).folder).points, strokes_of(whole.folder).points)
 
@@ -80,7 +80,7 @@ def test_a_picture_tells_how_it_was_edited_and_is_repeated_with_the_edits(run, t
     assert first.config == open_run(run).config
     assert json.loads((twice.folder / "run.json").read_text())["config"]["edited"]["delete"] == [0]
     seen = []
-    again = paint(edited_config(twice), tmp_path / "again", listen=seen.append)
+    again = drive(painting(edited_config(twice), tmp_path / "again"), watch=seen.append)
     assert again.picture.read_bytes() == twice.picture.read_bytes()
     assert (again.folder / "image.svg").read_bytes() == (twice.folder / "image.svg").read_bytes()
     assert [event.step for event in seen if isinstance(event, Stepped)] == [1, 2, 3, 1, 2, 3, 4]
@@ -96,15 +96,14 @@ def test_a_run_edited_before_its_end_is_repeated_up_to_there(tiny_guide, tmp_pat
         steps=6,
         **SMALL,
     )
-    answers = iter([False] * 4 + [True])
-    stopped = paint(config, tmp_path / "stopped", should_stop=lambda: next(answers))
+    stopped = drive(painting(config, tmp_path / "stopped"), stop_after=4)
     assert stopped.step == 4
     edited = edit(stopped.folder, lock=[0], steps=2, out=tmp_path / "edited")
     again = paint(edited_config(edited), tmp_path / "again")
     assert again.picture.read_bytes() == edited.picture.read_bytes()
     assert not list(edited.folder.glob("level-*")), "an edited picture grows no more"
-    with pytest.raises(RunError, match="ended at step 0, not at 4"):
-        paint(edited_config(edited), tmp_path / "none", should_stop=lambda: True)
+    with pytest.raises(RunError, match="stopped before step 4, at which the run was edited"):
+        drive(painting(edited_config(edited), tmp_path / "none"), stop_after=0)
     assert not (tmp_path / "none").exists()
 
 
@@ -151,8 +150,7 @@ def test_a_run_from_an_svg_with_other_curves_can_be_opened_and_resumed(tiny_guid
         "steps": 4,
     }
     whole = paint(RunConfig(**values, **SMALL), tmp_path / "whole")
-    answers = iter([False] * 2 + [True])
-    half = paint(RunConfig(**values, **SMALL), tmp_path / "half", should_stop=lambda: next(answers))
+    half = drive(painting(RunConfig(**values, **SMALL), tmp_path / "half"), stop_after=2)
     assert resume(half.folder).picture.read_bytes() == whole.picture.read_bytes()
     assert strokes_of(whole.folder).points.shape == (1, 2, 22, 2)
     assert edit(whole.folder, lock=[0], steps=1, out=tmp_path / "edited").reason == "done"

@@ -20,20 +20,20 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from artgen.config import RunConfig
+from artgen.engine import loop
 from artgen.engine.events import Stepped
-from artgen.engine.evolution import Evolution
-from artgen.engine.loop import optimise
-from artgen.engine.optimiser import make_optimiser
+from artgen.engine.finite import STEPS_PER_READING, steps_per_reading
+from artgen.engine.loop import ending, optimise
+from artgen.engine.problem import Budget, Problem
 from artgen.engine.randomness import Streams
-from artgen.engine.state import LoopState
-from artgen.engine.watch import STEPS_UNREAD, steps_between_readings
+from artgen.engine.state import LoopState, initial_state
 from artgen.errors import RunError
 from artgen.export.metadata import read_configuration
 from artgen.losses import losses
 from artgen.renderers import renderers
 from artgen.renderers.base import Renderer
-from artgen.runs.setup import make_workshop, start_candidates
-from artgen.runs.single import paint, resume
+from artgen.runs.paint import paint, painting, resume
+from tests.driving import context_of, drive
 
 EVERY = 4
 SMALL = {"strokes": {"strokes": "2,4,8"}, "collage": {"count": 6}, "pixel": {"cells": 12, "colours": 3}}
@@ -59,16 +59,20 @@ def configuration(tiny_guide: str, renderer: str = "pixel", **changes: Any) -> R
     return RunConfig.make(values | changes)
 
 
-def run(config: RunConfig, every: int, listen: Callable[[Any], None] = lambda event: None) -> Any:
-    """Return the renderer, the state and the reason of a loop that reads so often."""
-    workshop = make_workshop(config)
+def problem_of(config: RunConfig, every: int) -> tuple[Problem, LoopState]:
+    """Return a problem whose figures are read so often, and its first state."""
+    problem = dataclasses.replace(context_of(config).problem, steps_per_reading=every)
     streams = Streams(config.seed)
-    start_candidates(workshop, config, streams["init"])
-    stage = dataclasses.replace(workshop.stage, every=every)
-    optimiser = make_optimiser(stage.renderer, config.optimiser)
-    state = LoopState(optimiser, streams, Evolution(config.evolution))
-    reason = optimise(stage, state, config.steps, None, listen, lambda: False, lambda: None)
-    return stage.renderer, state, reason
+    return problem, initial_state(problem, config.evolution, streams)
+
+
+def run(config: RunConfig, every: int, watch: Callable[[Any], None] = lambda event: None) -> Any:
+    """Return the renderer, the state and the reason of a loop that reads so often."""
+    problem, state = problem_of(config, every)
+    budget = Budget(config.steps)
+    for event in optimise(problem, state, budget):
+        watch(event)
+    return problem.renderer, state, ending(problem, state, budget)
 
 
 def same(first: Renderer, second: Renderer) -> bool:
@@ -174,7 +178,7 @@ def breaks(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
 def test_the_last_good_state_is_kept(
     renderer: str, broken: int, kept: int, tiny_guide: str, tmp_path: Path, breaks, monkeypatch
 ):
-    monkeypatch.setattr("artgen.runs.setup.steps_between_readings", lambda device: EVERY)
+    monkeypatch.setattr("artgen.runs.context.steps_per_reading", lambda device: EVERY)
     config = configuration(tiny_guide, renderer)
     breaks(broken)
     with pytest.raises(RunError, match=f"not finite at step {broken}; the picture of step {kept} is kept"):
@@ -182,8 +186,7 @@ def test_the_last_good_state_is_kept(
     report = json.loads((tmp_path / "broken/run.json").read_text())
     assert (report["reason"], report["step"]) == ("failed", kept)
     breaks(None)
-    asked = iter(range(100))
-    paint(config, tmp_path / "stopped", should_stop=lambda: next(asked) == kept)
+    drive(painting(config, tmp_path / "stopped"), stop_after=kept)
     for name in ("image.png", "checkpoint.safetensors"):
         assert (tmp_path / "broken" / name).read_bytes() == (tmp_path / "stopped" / name).read_bytes()
     resume(tmp_path / "broken")
@@ -197,18 +200,11 @@ def test_what_is_not_finite_never_reaches_the_parameters(tiny_guide: str, breaks
     seen: list[bool] = []
     config = configuration(tiny_guide)
     breaks(5)
-    workshop = make_workshop(config)
-    start_candidates(workshop, config, Streams(7)["init"])
-    stage = dataclasses.replace(workshop.stage, every=9)
-    state = LoopState(
-        make_optimiser(stage.renderer, config.optimiser), Streams(7), Evolution(config.evolution)
-    )
-
-    def look(event: Any) -> None:
-        seen.append(all(torch.isfinite(each).all() for each in stage.renderer.parameters()))
-
-    with pytest.raises(RunError, match=r"at step 5; the picture of step 0 is kept \(looked at every 9"):
-        optimise(stage, state, 14, None, look, lambda: False, lambda: None)
+    problem, state = problem_of(config, every=9)
+    with pytest.raises(RunError, match=r"at step 5; the picture of step 0 is kept \(checked every 9"):
+        for _ in optimise(problem, state, Budget(14)):
+            parameters = problem.renderer.parameters()
+            seen.append(all(torch.isfinite(parameter).all() for parameter in parameters))
     assert len(seen) == 8 and all(seen)
     assert state.step == 0 and state.smoothed is None
 
@@ -216,7 +212,7 @@ def test_what_is_not_finite_never_reaches_the_parameters(tiny_guide: str, breaks
 def test_a_checkpoint_is_never_of_what_is_not_finite(
     tiny_guide: str, tmp_path: Path, breaks, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("artgen.runs.setup.steps_between_readings", lambda device: 100)
+    monkeypatch.setattr("artgen.runs.context.steps_per_reading", lambda device: 100)
     breaks(6)
     with pytest.raises(RunError, match="at step 6; the picture of step 6 is kept"):
         paint(configuration(tiny_guide, snapshots={"checkpoint_seconds": 0}), tmp_path / "run")
@@ -224,18 +220,37 @@ def test_a_checkpoint_is_never_of_what_is_not_finite(
     assert report["step"] == 6
 
 
-def test_what_fails_because_of_what_is_not_finite_says_so(tiny_guide: str, breaks):
-    breaks(1)
+def test_what_fails_because_of_what_is_not_finite_says_so(
+    tiny_guide: str, breaks, monkeypatch: pytest.MonkeyPatch
+):
+    step, calls = loop._step, iter(range(1000))
 
-    def fails(event: Any) -> None:
-        if event.step == 3:
+    def fails(*arguments: Any) -> Any:
+        if next(calls) % 4 == 3:
             raise ValueError("a NaN met something that cannot take it")
+        return step(*arguments)
 
+    monkeypatch.setattr(loop, "_step", fails)
+    breaks(1)
     with pytest.raises(RunError, match="not finite at step 1"):
-        run(configuration(tiny_guide), EVERY, fails)
+        run(configuration(tiny_guide), every=9)
     breaks(None)
     with pytest.raises(ValueError, match="a NaN met"):
-        run(configuration(tiny_guide), EVERY, fails)
+        run(configuration(tiny_guide), every=9)
+
+
+def test_leaving_the_loop_stops_the_run_and_a_second_loop_continues_it(tiny_guide: str):
+    config = configuration(tiny_guide)
+    whole, _, _ = run(config, 1)
+    problem, state = problem_of(config, 1)
+    budget = Budget(config.steps)
+    for event in optimise(problem, state, budget):
+        if event.step == 5:
+            break
+    assert (state.step, ending(problem, state, budget)) == (5, None)
+    for _ in optimise(problem, state, budget):
+        pass
+    assert same(whole, problem.renderer)
 
 
 def test_a_plateau_is_noticed_when_figures_are_read(tiny_guide: str):
@@ -248,8 +263,8 @@ def test_a_plateau_is_noticed_when_figures_are_read(tiny_guide: str):
 
 
 def test_cpus_are_read_at_every_step():
-    assert steps_between_readings(torch.device("cpu")) == 1
-    assert steps_between_readings(torch.device("cuda")) == STEPS_UNREAD
+    assert steps_per_reading(torch.device("cpu")) == 1
+    assert steps_per_reading(torch.device("cuda")) == STEPS_PER_READING
 
 
 def test_a_finished_loop_lets_go_of_its_renderer(tiny_guide: str):

@@ -1,0 +1,313 @@
+"""Every default of a run, filled in at one place.
+
+`resolve` reads a configuration once. What comes after it reads values and asks for no default again.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from artgen.config import CutoutOptions, RunConfig, options_from
+from artgen.config.guide_spec import GuideSpec, parse_guide
+from artgen.errors import UsageError
+from artgen.guides.base import Guide, Variation
+from artgen.guides.cutouts import varied
+from artgen.guides.loading import load_guide
+from artgen.images import read_opaque
+from artgen.losses.base import losses
+from artgen.prompts import Term
+from artgen.renderers.background import is_picture
+from artgen.renderers.base import Renderer, RendererOptions, renderers
+from artgen.types import WHOLE, Region, Size
+
+SMALLEST_CANVAS = 128
+"""Shortest default for the longer side of the canvas, in pixels."""
+EXPORT_SIDE = 1024
+"""Default for the longer side of the exported picture, in pixels."""
+TARGET_WEIGHT = 1.0
+"""Weight of the loss `target` when there are no prompts."""
+TARGET_WEIGHT_BESIDE_WORDS = 10.0
+"""Weight of the loss `target` beside prompts, which would outweigh it otherwise."""
+STYLE_WEIGHT = 0.5
+"""Weight of the loss `style` when a style picture is given."""
+SEAM_WEIGHT = 5.0
+"""Weight of the loss `seam` with `--wrap`; guides alone do not mind a visible seam."""
+PALETTE_WEIGHT = 20.0
+"""Weight of the loss `palette` when the renderer has no palette of its own."""
+UNMIRRORED = Variation(smallest=0.0, perspective=0.9, flip=0.0, noise=1.0)
+"""Limits only `flip`: a mirrored cutout would turn left into right."""
+
+
+@dataclass(frozen=True)
+class Voter:
+    """A guide and the weight of its vote."""
+
+    guide: Guide
+    weight: float
+
+
+@dataclass(frozen=True)
+class ResolvedConfig:
+    """A configuration with nothing left open.
+
+    Args:
+        config: as it is recorded with the run.
+        terms: parsed prompts.
+        regions: regions that cutouts are taken from.
+        options: the renderer's own options, the palette of the run among them.
+        population: number of candidates.
+        canvas: size that is optimised.
+        size: size of the exported picture.
+        device: where the work is done.
+        voters: the loaded guides; none if nothing needs them.
+        cutouts: how cutouts vary.
+        weights: weight of each loss that counts.
+        wants_sketch: whether a loss compares the picture with a sketch, which is painted first.
+        starts_on_saliency: whether the elements start where a guide looks in the initial picture.
+    """
+
+    config: RunConfig
+    terms: Sequence[Term]
+    regions: Sequence[Region]
+    options: RendererOptions
+    population: int
+    canvas: Size
+    size: Size
+    device: torch.device
+    voters: Sequence[Voter]
+    cutouts: CutoutOptions
+    weights: Mapping[str, float]
+    wants_sketch: bool
+    starts_on_saliency: bool
+
+    @property
+    def guides(self) -> list[Guide]:
+        """The loaded guides, in the order of the configuration."""
+        return [voter.guide for voter in self.voters]
+
+    def build_renderer(self) -> Renderer:
+        """Return the renderer, without parameters yet."""
+        renderer = renderers.get(self.config.renderer)(self.options, self.canvas)
+        renderer.transparent = self.config.transparent
+        renderer.plain_border = self.weights.get("border", 0) > 0
+        renderer.background = None if is_picture(self.config.background) else self.config.background
+        return renderer
+
+
+def resolve(
+    config: RunConfig, *, guides: Sequence[Guide] | None = None, canvas: Size | None = None
+) -> ResolvedConfig:
+    """Fill in every default of a configuration.
+
+    Args:
+        config: what to paint.
+        guides: the configuration's guides if they are loaded already; an empty sequence if none are wanted,
+            as for a run that is only looked at.
+        canvas: size that is optimised if it is known already, as from a checkpoint.
+
+    Raises:
+        UsageError: an unknown name or an invalid option.
+        InputError: a file that cannot be used.
+    """
+    device = pick_device(config.device)
+    terms = config.terms()
+    options = renderer_options(config)
+    weights = loss_weights(config)
+    starts_on_saliency = _starts_on_saliency(options, config)
+
+    specs = _wanted_guides(config, weights, starts_on_saliency)
+    voters = _load_voters(specs, guides, device)
+    loaded = [voter.guide for voter in voters]
+
+    canvas = canvas or config.canvas or _default_canvas(config, options, loaded)
+    config, population = with_population(config)
+
+    return ResolvedConfig(
+        config=config,
+        terms=terms,
+        regions=list(dict.fromkeys(term.region for term in terms)) or [WHOLE],
+        options=options,
+        population=population,
+        canvas=canvas,
+        size=config.size or scaled_to(canvas, EXPORT_SIDE),
+        device=device,
+        voters=voters,
+        cutouts=varied(config.cutouts, _variation(loaded, terms)),
+        weights=weights,
+        wants_sketch=_wants_sketch(config, weights),
+        starts_on_saliency=starts_on_saliency,
+    )
+
+
+def with_population(config: RunConfig) -> tuple[RunConfig, int]:
+    """Return the configuration as a run records it, with the number of candidates, and that number."""
+    population = config.population or renderers.get(config.renderer).default_population
+    return config.model_copy(update={"population": population}), population
+
+
+def pick_device(wanted: str) -> torch.device:
+    """Return the device of that name, or the best there is for "auto".
+
+    Raises:
+        UsageError: torch does not have that device here.
+    """
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+        torch.zeros(1, device=device).item()  # fails on `meta`, which has no numbers
+    except (RuntimeError, AssertionError):
+        raise UsageError(f"device {wanted!r} is not available here; use --set device=auto") from None
+    return device
+
+
+def scaled_to(size: Size, side: int) -> Size:
+    """Return a size of the same shape whose longer side has this many pixels.
+
+    Example:
+        >>> scaled_to(Size(96, 128), 1024)
+        Size(height=768, width=1024)
+    """
+    factor = side / max(size)
+    return Size(max(1, round(size.height * factor)), max(1, round(size.width * factor)))
+
+
+def renderer_options(config: RunConfig) -> RendererOptions:
+    """Return the renderer's own options, the palette of the run among them if it takes one.
+
+    Raises:
+        UsageError: an unknown renderer or option.
+    """
+    kind = renderers.get(config.renderer)
+    shared = {"palette": config.palette} if _takes_palette(config) else {}
+    return options_from(kind.Options, shared | config.options, f"renderer {config.renderer}")
+
+
+def _takes_palette(config: RunConfig) -> bool:
+    return config.palette is not None and "palette" in renderers.get(config.renderer).Options.model_fields
+
+
+# --- losses --------------------------------------------------------------------------
+
+
+def loss_weights(config: RunConfig) -> dict[str, float]:
+    """Return the weight of each loss that counts: the configuration's, else the defaults.
+
+    Raises:
+        UsageError: an unknown loss.
+    """
+    weights = {**_default_losses(config), **config.losses}
+    if config.target is not None:
+        weights.setdefault("target", TARGET_WEIGHT_BESIDE_WORDS if config.terms() else TARGET_WEIGHT)
+    if config.style is not None:
+        weights.setdefault("style", STYLE_WEIGHT)
+    if config.wrap:
+        weights.setdefault("seam", SEAM_WEIGHT)
+    if config.palette is not None and not _takes_palette(config):
+        weights.setdefault("palette", PALETTE_WEIGHT)
+
+    counted = {name: weight for name, weight in weights.items() if weight}
+    for name in counted:
+        losses.get(name)
+    return counted
+
+
+def _default_losses(config: RunConfig) -> dict[str, float]:
+    """Return the renderer's own choice for pictures from words.
+
+    A plain border is wanted only where the background is free and the subject in the middle. A sketch is
+    wanted only where nothing else says how the picture starts or ends, and where it covers no background.
+    """
+    if not config.terms():
+        return {}
+    weights = dict(renderers.get(config.renderer).default_losses)
+
+    placed = any(term.region != WHOLE for term in config.terms())
+    given = config.mask or config.init or config.target
+    if placed or config.transparent or config.wrap or given:
+        weights.pop("border", None)
+
+    covers = config.transparent or config.background != RunConfig.model_fields["background"].default
+    if covers or given or config.edited:
+        weights.pop("sketch", None)
+    return weights
+
+
+def _wants_sketch(config: RunConfig, weights: Mapping[str, float]) -> bool:
+    wanted = _any_marked(weights, "needs_sketch")
+    if wanted and config.transparent:
+        raise UsageError("a sketch has no transparent parts; leave out --loss sketch or --transparent")
+    return wanted
+
+
+def _any_marked(weights: Mapping[str, float], mark: str) -> bool:
+    return any(getattr(losses.get(name), mark, False) for name in weights)
+
+
+# --- guides --------------------------------------------------------------------------
+
+
+def _wanted_guides(
+    config: RunConfig, weights: Mapping[str, float], starts_on_saliency: bool
+) -> list[GuideSpec]:
+    """Return the guides that something needs: prompts, a loss, or the start."""
+    if config.terms() or starts_on_saliency or _any_marked(weights, "needs_guide"):
+        return [parse_guide(text) for text in config.guides]
+    return []
+
+
+def _load_voters(
+    specs: Sequence[GuideSpec], guides: Sequence[Guide] | None, device: torch.device
+) -> list[Voter]:
+    if guides is not None and not guides:
+        return []
+    if guides is None:
+        guides = [load_guide(spec, device) for spec in specs]
+    if not specs:
+        return []
+    return [Voter(guide.painter(), spec.weight) for guide, spec in zip(guides, specs, strict=True)]
+
+
+def _variation(loaded: Sequence[Guide], terms: Sequence[Term]) -> Variation:
+    """Return how much cutouts may vary to suit all guides; not mirrored if the words name left or right."""
+    sided = any(re.search(r"\b(left|right)\b", term.content, re.IGNORECASE) for term in terms)
+    preferred = [guide.variation for guide in loaded] or [Variation()]
+    return functools.reduce(Variation.narrowed, preferred, UNMIRRORED if sided else preferred[0])
+
+
+def _starts_on_saliency(options: RendererOptions, config: RunConfig) -> bool:
+    """Return whether the elements start where a guide looks in the initial picture."""
+    if config.init is None or config.init.lower().endswith(".svg") or Path(config.init).is_dir():
+        return False
+    return getattr(options, "start", None) == "saliency"
+
+
+# --- sizes ---------------------------------------------------------------------------
+
+
+def _default_canvas(config: RunConfig, options: RendererOptions, loaded: Sequence[Guide]) -> Size:
+    side = max([SMALLEST_CANVAS, *(max(guide.image_size) for guide in loaded)])
+    aspect = config.aspect or natural_aspect(config) or 1.0
+    return renderers.get(config.renderer).default_canvas(options, aspect, side)
+
+
+def natural_aspect(config: RunConfig) -> float | None:
+    """Return width / height of the exported size, else of a picture that is given, else None."""
+    if config.size is not None:
+        return config.size.width / config.size.height
+
+    background = config.background if is_picture(config.background) else None
+    for path in (config.target, config.init, config.mask, background):
+        if path is not None and not path.lower().endswith(".svg"):
+            picture = Path(path) / "image.png" if Path(path).is_dir() else path
+            height, width = read_opaque(picture).shape[-2:]
+            return width / height
+    return None

@@ -1,0 +1,109 @@
+"""Painting: a configuration in, a folder with the finished picture out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from artgen.config import RunConfig, load_config_file
+from artgen.engine.events import EventStream
+from artgen.runs.checkpoint import CHECKPOINT, has_checkpoint
+from artgen.runs.edit import repeat
+from artgen.runs.folder import CONFIGURATION, claimed
+from artgen.runs.inputs import require_known
+from artgen.runs.report import RunResult
+from artgen.runs.single import Run, paint_single, resume_single
+from artgen.runs.tiled import is_tiled, paint_tiles, resume_tiles
+
+BEFORE_THE_FIRST_CHECKPOINT = {CONFIGURATION, "sketch.png", "frames", "tiles"}
+"""What a run writes before its first checkpoint."""
+
+
+def paint(config: RunConfig, out: Path | None = None, *, force: bool = False) -> RunResult:
+    """Run a configuration from the start to the end; see `painting` for watching it.
+
+    Args:
+        config: what to paint.
+        out: the run's own folder; `runs/<date>-<slug>-<seed>` if None.
+        force: replace what an earlier run left in `out`.
+
+    Raises:
+        ArtgenError: with one line that names the cure.
+
+    Example:
+        >>> result = paint(RunConfig(prompts="a blue rabbit", seed=1))   # doctest: +SKIP
+        >>> result.picture                                               # doctest: +SKIP
+    """
+    return painting(config, out, force=force).finish()
+
+
+def painting(config: RunConfig, out: Path | None = None, *, force: bool = False) -> EventStream[RunResult]:
+    """Return a run as an iterator of events.
+
+    Not asking for the next event pauses the run. Leaving the loop and asking for `result` stops it.
+
+    Args:
+        config: what to paint.
+        out: as in `paint`.
+        force: as in `paint`.
+
+    Example:
+        >>> run = painting(RunConfig(prompts="a blue rabbit", steps=100))   # doctest: +SKIP
+        >>> for event in run:                                               # doctest: +SKIP
+        ...     if isinstance(event, Stepped) and min(event.losses) < 0.2:
+        ...         break
+        >>> run.result.picture                                              # doctest: +SKIP
+    """
+    return EventStream(_paint(config, out, force))
+
+
+def resume(folder: Path, *, open_files: bool = False) -> RunResult:
+    """Continue a run from its checkpoint to the end; see `resuming`."""
+    return resuming(folder, open_files=open_files).finish()
+
+
+def resuming(folder: Path, *, open_files: bool = False) -> EventStream[RunResult]:
+    """Return a run that continues from its checkpoint; it ends with the bits of an uninterrupted run.
+
+    If the newest checkpoint is damaged, the run continues from the one before it, and a notice says so.
+
+    Args:
+        folder: the run's.
+        open_files: open the local files the run names even if they are not those it began with.
+
+    Raises:
+        InputError: the folder has no intact checkpoint, or one that does not fit.
+        UsageError: it names files with other content than the run began with.
+    """
+    return EventStream(_resume(folder, open_files))
+
+
+def _paint(config: RunConfig, out: Path | None, force: bool) -> Run:
+    if config.edited is not None:
+        return repeat(config, out, force, _paint)
+    if config.tiling() is not None:
+        return paint_tiles(config, out, force)
+    return paint_single(config, out, force)
+
+
+def _resume(folder: Path, open_files: bool) -> Run:
+    if _was_killed_early(folder):
+        config = RunConfig.make(load_config_file(folder / CONFIGURATION))
+        if not open_files:
+            require_known(config.local_files(), {}, folder)
+        return (yield from _paint(config, folder, force=True))
+
+    with claimed(folder):
+        if is_tiled(folder):
+            return (yield from resume_tiles(folder, open_files))
+        return (yield from resume_single(folder, open_files))
+
+
+def _was_killed_early(folder: Path) -> bool:
+    """Return whether a run was killed after it had begun and before its first checkpoint.
+
+    The folder then holds its configuration, and little else: a folder with other files is never taken for one.
+    """
+    if has_checkpoint(folder / CHECKPOINT) or is_tiled(folder) or not (folder / CONFIGURATION).is_file():
+        return False
+    visible = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    return visible <= BEFORE_THE_FIRST_CHECKPOINT

@@ -1,0 +1,194 @@
+"""The one recorder of runs: metrics, film, checkpoints, pictures and the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from artgen.config import RunConfig
+from artgen.engine.events import Event, Notice, Stepped, StopRequested
+from artgen.engine.loop import ending, optimise
+from artgen.engine.state import LoopState
+from artgen.errors import RunError
+from artgen.export.timelapse import Timelapse
+from artgen.files import write_atomically
+from artgen.runs.context import RunContext
+from artgen.runs.metrics import Metrics
+from artgen.runs.report import Outcome, RunResult, run_report
+from artgen.types import Image
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the report says about the end of a run.
+
+    Args:
+        context: what the picture was made with.
+        views_per_pass: cutouts of each candidate that went through a guide at once.
+        losses: smoothed losses of the candidates, the best first.
+        step: number of steps done.
+        seconds: time spent.
+        credits: name, source, licence and author of every asset in the best picture.
+    """
+
+    context: RunContext
+    views_per_pass: int
+    losses: Sequence[float]
+    step: int
+    seconds: float
+    credits: Sequence[dict[str, str]]
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """What a recorder writes down: a run in one piece, or one of many tiles.
+
+    Attributes:
+        config: the configuration that goes into the files.
+        steps: number of steps in total.
+    """
+
+    config: RunConfig
+
+    @property
+    def steps(self) -> int:
+        """Number of steps in total."""
+        ...
+
+    def frame(self, side: int) -> Image:
+        """Return the picture of this moment, [1, 3, H, W], with a longer side of so many pixels."""
+        ...
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        ...
+
+    def write_pictures(self) -> list[Path]:
+        """Write the pictures of this moment, and return them, the best first."""
+        ...
+
+    def write_level(self, before: float, now: float) -> None:
+        """Write the picture of a growing renderer's level that ended between these fractions of the run."""
+        ...
+
+    def conclude(self) -> Summary:
+        """Do what remains to be done when the last step is made, and return what the report says."""
+        ...
+
+
+class Recorder:
+    """Writes what a run leaves in its folder.
+
+    Args:
+        folder: the run's.
+        recorded: the run.
+        done: number of steps already done.
+        progress: fraction of the run that is done.
+    """
+
+    def __init__(self, folder: Path, recorded: Recorded, done: int, progress: float) -> None:
+        self._folder = folder
+        self._recorded = recorded
+        self._snapshots = recorded.config.snapshots
+        self._metrics = Metrics(folder / "metrics.jsonl", recorded.steps, done)
+        self._timelapse = Timelapse(folder, recorded.config.timelapse, done)
+        self._progress = progress
+        self._last_checkpoint = time.monotonic()
+        self._timelapse.note(done, 0.0, 0.0, recorded.frame)
+
+    def note(self, event: Stepped) -> None:
+        """Write down a step: its losses, and whatever is due."""
+        self._metrics.note(event)
+        self._timelapse.note(event.step, self._progress, event.progress, self._recorded.frame)
+        self._recorded.write_level(self._progress, event.progress)
+        self._progress = event.progress
+
+        if time.monotonic() - self._last_checkpoint >= self._snapshots.checkpoint_seconds:
+            self.checkpoint()
+        every = self._snapshots.picture_steps
+        if every is not None and event.step % every == 0:
+            self._recorded.write_pictures()
+
+    def checkpoint(self) -> None:
+        """Write the metrics so far and a checkpoint."""
+        self._metrics.flush()
+        self._recorded.save()
+        self._last_checkpoint = time.monotonic()
+
+    def finish(self, reason: Outcome, failure: RunError | None) -> tuple[RunResult, list[Notice]]:
+        """Write everything that a finished run has, and return what it made and what the user should know."""
+        self.checkpoint()
+        summary = self._recorded.conclude()
+        pictures = self._recorded.write_pictures()
+
+        result = RunResult(
+            folder=self._folder,
+            picture=pictures[0],
+            pictures=pictures,
+            reason=reason,
+            loss=summary.losses[0],
+            losses=summary.losses,
+            step=summary.step,
+            seconds=summary.seconds,
+            seed=self._recorded.config.seed,
+        )
+        report = run_report(
+            result,
+            self._recorded.config,
+            summary.context,
+            summary.views_per_pass,
+            summary.credits,
+            error=str(failure) if failure is not None else None,
+        )
+        write_atomically(self._folder / "run.json", report.encode())
+        return result, self._finish_film(summary.step)
+
+    def _finish_film(self, step: int) -> list[Notice]:
+        """Write the film. If that fails, the picture is there all the same."""
+        try:
+            self._timelapse.add(step, self._recorded.frame)
+            self._timelapse.finish()
+        except RunError as error:
+            return [Notice(str(error))]
+        return []
+
+
+def optimise_recorded(
+    context: RunContext,
+    state: LoopState,
+    recorder: Recorder,
+    placed: Callable[[Stepped], Stepped] = lambda event: event,
+) -> Generator[Event, None, tuple[Outcome, RunError | None]]:
+    """Optimise to the end, or until a stop is requested, writing down every step.
+
+    Args:
+        context: what the run works with.
+        state: where it begins; changed in place.
+        recorder: writes the files.
+        placed: gives the event of a step its place in the whole run.
+
+    Returns:
+        Why it ended, and what failed, if anything did.
+    """
+    problem = context.problem
+    if context.lacks_sketch:
+        return "stopped", None
+
+    try:
+        try:
+            for event in optimise(problem, state, context.budget):
+                if isinstance(event, Stepped):
+                    event = placed(event)
+                    begun = time.monotonic()
+                    recorder.note(event)
+                    state.elapsed += time.monotonic() - begun
+                yield event
+        except StopRequested:
+            state.finite.read(problem, state)
+            return ending(problem, state, context.budget) or "stopped", None
+    except RunError as error:
+        return "failed", error
+    return ending(problem, state, context.budget) or "done", None
