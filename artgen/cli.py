@@ -13,7 +13,7 @@ import typer
 
 from artgen import __version__, cli_edit, cli_export, cli_look, cli_paint
 from artgen.cli_options import PaintByDefault
-from artgen.console import INTERRUPTED, WrittenWrong, report_error, written_wrong
+from artgen.console import INTERRUPTED, WrittenWrong, print_line, report_error, set_up_log, written_wrong
 
 app = typer.Typer(
     cls=PaintByDefault,
@@ -33,7 +33,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> bool:
     if wanted:
-        typer.echo(f"artgen {__version__}")
+        print_line(f"artgen {__version__}")
         raise typer.Exit
     return wanted
 
@@ -58,6 +58,7 @@ if importlib.util.find_spec("artgen.assets_cli") is not None:
 
 def main() -> None:
     """Run the command line; what is written wrong is one line on stderr, and exit status 2."""
+    set_up_log()
     try:
         status = app(standalone_mode=False)
     except WrittenWrong as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from artgen.console import INTERRUPTED, print_json, watched
+from artgen.console import INTERRUPTED, print_json, print_line, watched
 
 if TYPE_CHECKING:
     from artgen.engine.report import RunResult
@@ -59,6 +59,6 @@ def run_and_report(work: Callable[..., RunResult], as_json: bool, quiet: bool) -
     if as_json:
         print_json(dataclasses.asdict(result))
     elif not quiet:
-        typer.echo(f"{result.picture}  (seed {result.seed}, loss {result.loss:.4f}, {result.seconds:.1f} s)")
+        print_line(f"{result.picture}  (seed {result.seed}, loss {result.loss:.4f}, {result.seconds:.1f} s)")
     if result.reason == "stopped":
         raise typer.Exit(INTERRUPTED)

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from artgen.engine.folder import write_atomically
 from artgen.errors import UsageError
+from artgen.printable import xml_text
 from artgen.renderers.base import Layer, Renderer
 from artgen.types import Size
 
@@ -106,7 +107,7 @@ def openraster(layers: Sequence[Layer], size: Size, merged: Rgba | None = None) 
             "opacity": "1.0",
             "visibility": "visible",
         }
-        entry = ElementTree.Element("layer", {"name": printable(layer.name), **place})
+        entry = ElementTree.Element("layer", {"name": xml_text(layer.name), **place})
         entry.set("composite-op", "svg:src-over")
         stack.insert(0, entry)  # OpenRaster lists the uppermost first
     image = ElementTree.Element("image", {"version": "0.0.3", "w": str(size.width), "h": str(size.height)})
@@ -155,8 +156,3 @@ def file_name(text: str) -> str:
     """
     ascii_ = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", ascii_).strip("-")[:60] or "layer"
-
-
-def printable(text: str) -> str:
-    """Leave out control characters, which XML does not allow."""
-    return "".join(character for character in text if character.isprintable())
