@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from artgen import __version__
+from artgen.cli.messages import print_line
 
 
 class PaintByDefault(TyperGroup):
@@ -39,7 +40,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> bool:
     if wanted:
-        typer.echo(f"artgen {__version__}")
+        print_line(f"artgen {__version__}")
         raise typer.Exit
     return wanted
 

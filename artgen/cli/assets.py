@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from artgen.cli.messages import print_json, reported
+from artgen.cli.messages import print_json, print_line, reported
 from artgen.cli.shared import Json, written_path
 
 assets_app = typer.Typer(help="Patch sets: list, show, check, make.", no_args_is_help=True)
@@ -38,7 +38,7 @@ def list_sets(sheet: Sheet = None, as_json: Json = False) -> None:
             print_json(facts)
             return
         for name, each in found.items():
-            typer.echo(f"{name:12} {len(each.patches):4}  {each.title} ({each.licence})")
+            print_line(f"{name:12} {len(each.patches):4}  {each.title} ({each.licence})")
 
 
 @assets_app.command()
@@ -52,7 +52,6 @@ def show(
     with reported(as_json):
         from artgen.assets.contact import contact_sheet, save_sheet
         from artgen.assets.sets import find, load_set
-        from artgen.cli.messages import one_line
 
         loaded = load_set(find(name), skip_bad)
         if sheet is not None:
@@ -62,10 +61,10 @@ def show(
                 {"title": loaded.manifest.title, "patches": [each.credit() for each in loaded.patches]}
             )
             return
-        typer.echo(one_line(f"{loaded.manifest.title}: {len(loaded.patches)} patches"))
+        print_line(f"{loaded.manifest.title}: {len(loaded.patches)} patches")
         for each in loaded.patches:
             height, width = each.pixels.shape[:2]
-            typer.echo(one_line(f"{each.name:32} {width:4} x {height:<4} {each.licence}; {each.author}"))
+            print_line(f"{each.name:32} {width:4} x {height:<4} {each.licence}; {each.author}")
 
 
 @assets_app.command()
@@ -96,7 +95,7 @@ def check(
         else:
             for problem in problems:
                 report_error(problem)
-            typer.echo(f"{usable} patches can be used, {len(problems)} problems")
+            print_line(f"{usable} patches can be used, {len(problems)} problems")
         if problems:
             raise typer.Exit(2)
 
@@ -139,4 +138,4 @@ def make(
             return
         for problem in problems:
             report_error(problem)
-        typer.echo(f"{out}: {count} patches; look at {out / 'contact.jpg'}")
+        print_line(f"{out}: {count} patches; look at {out / 'contact.jpg'}")

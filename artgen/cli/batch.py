@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from artgen.cli.messages import INTERRUPTED, print_json, report_error
+from artgen.cli.messages import INTERRUPTED, print_json, print_line, report_error
 from artgen.cli.parsing import configuration_values, parse_paint_arguments
 from artgen.cli.progress import watched
 
@@ -107,8 +107,8 @@ def _report(result: BatchResult, as_json: bool, quiet: bool) -> None:
     elif not quiet:
         for cell in result.cells:
             outcome = cell.error or f"{cell.status}  seed {cell.seed}  loss {cell.loss}"
-            typer.echo(f"{cell.number:4d}  {cell.text[:60]:60}  {outcome}")
-        typer.echo(
+            print_line(f"{cell.number:4d}  {cell.text[:60]:60}  {outcome}")
+        print_line(
             f"{len(result.cells) - result.failed} of {len(result.cells)} done: {result.sheet or result.folder}"
         )
     elif result.failed:

@@ -15,7 +15,7 @@ from artgen.cli import look as cli_look
 from artgen.cli import paint as cli_paint
 from artgen.cli.app import app
 from artgen.cli.assets import assets_app
-from artgen.cli.messages import INTERRUPTED, WrittenWrong, report_error, written_wrong
+from artgen.cli.messages import INTERRUPTED, WrittenWrong, report_error, set_up_log, written_wrong
 
 for part in (cli_paint, cli_edit, cli_export, cli_look):
     part.register(app)
@@ -25,6 +25,7 @@ app.add_typer(assets_app, name="assets", rich_help_panel="Look")
 
 def main() -> None:
     """Run the command line; what is written wrong is one line on stderr, and exit status 2."""
+    set_up_log()
     try:
         status = app(standalone_mode=False)
     except WrittenWrong as error:

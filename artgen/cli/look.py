@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from artgen.cli.messages import print_answer, print_json, reported
+from artgen.cli.messages import print_answer, print_json, print_line, print_text, reported
 from artgen.cli.shared import Json, written_path
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def guides(
         from artgen.guides.listing import describe_guide, list_guides
 
         if name is not None:
-            typer.echo(describe_guide(name))
+            print_text(describe_guide(name))
             return
         found = list_guides()
         print_answer(found, (f"{each}  {', '.join(tags)}".rstrip() for each, tags in found.items()), as_json)
@@ -44,9 +44,9 @@ def renderers(
             print_json({each: kind.Options.model_json_schema() for each, kind in found.items()})
             return
         for each, kind in found.items():
-            typer.echo(f"{each}  {(kind.__doc__ or '').strip().splitlines()[0]}")
+            print_line(f"{each}  {(kind.__doc__ or '').strip().splitlines()[0]}")
             for line in _own_options(kind) if name is not None else ():
-                typer.echo(line)
+                print_line(line)
 
 
 def _own_options(kind: type[Renderer]) -> Iterator[str]:

@@ -1,9 +1,14 @@
-"""What a run looks like in a terminal: progress, errors, interruption, JSON."""
+"""Everything that artgen writes to a terminal: lines, errors, JSON, the log.
+
+Text leaves through `print_line`, `print_json`, `say` and the formatter of the log only. They escape control
+characters, which may come from a file of a stranger.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,11 +18,12 @@ import typer
 from rich.console import Console
 
 from artgen.errors import ArtgenError
+from artgen.printable import printable, printable_json, printable_lines
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
-error_console = Console(stderr=True, highlight=False)
+error_console = Console(stderr=True, highlight=False, emoji=False)
 
 WrittenWrong: type[Exception] = typer.BadParameter.__mro__[2]
 """click's ClickException; some versions of typer bring their own click."""
@@ -27,7 +33,40 @@ CommandLineError: type[Exception] = typer.BadParameter.__mro__[1]
 
 def print_json(value: Any) -> None:
     """Write one JSON object to stdout, and nothing else."""
-    typer.echo(json.dumps(_plain(value), ensure_ascii=False))
+    typer.echo(printable_json(json.dumps(_plain(value), ensure_ascii=False)))
+
+
+def print_line(text: str) -> None:
+    """Write one line to stdout; text of several lines is joined with escapes."""
+    typer.echo(printable(text))
+
+
+def print_text(text: str) -> None:
+    """Write text of several lines to stdout."""
+    typer.echo(printable_lines(text))
+
+
+def say(line: str, style: str | None = None) -> None:
+    """Write one line to stderr."""
+    error_console.print(printable(line), style=style, markup=False, soft_wrap=True)
+
+
+class PrintableFormatter(logging.Formatter):
+    """Formats log messages, which may contain names from a file, for a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message, with its traceback if there is one."""
+        return printable_lines(super().format(record))
+
+
+def set_up_log() -> None:
+    """Send log messages to stderr through the formatter, unless the caller has set up a log."""
+    root = logging.getLogger()
+    if not root.handlers:
+        handler = logging.StreamHandler()
+        handler.setLevel(logging.WARNING)
+        handler.setFormatter(PrintableFormatter())
+        root.addHandler(handler)
 
 
 def _plain(value: Any) -> Any:
@@ -46,17 +85,17 @@ def report_error(message: str, as_json: bool = False) -> None:
     if as_json:
         print_json({"error": line})
     if line:
-        error_console.print(f"error: {line}", style="red", markup=False, soft_wrap=True)
+        say(f"error: {line}", "red")
 
 
 def one_line(text: str) -> str:
-    r"""Return text without line breaks and other control characters, which may come from a file.
+    r"""Return text on one line, with escapes for other control characters.
 
     Example:
         >>> one_line("no such\nfile \x1b[31m")
-        'no such file [31m'
+        'no such file \\x1b[31m'
     """
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return printable(" ".join(text.split()))
 
 
 def written_wrong(error: Exception) -> str:
@@ -88,7 +127,7 @@ def reported(as_json: bool = False) -> Iterator[None]:
         report_error("out of memory; use a smaller --canvas, --size or --population", as_json)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        error_console.print("interrupted", style="yellow")
+        say("interrupted", "yellow")
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -98,4 +137,4 @@ def print_answer(value: Any, lines: Iterable[str], as_json: bool) -> None:
         print_json(value)
         return
     for line in lines:
-        typer.echo(line)
+        print_line(line)

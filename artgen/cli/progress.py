@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from artgen.cli.messages import error_console, one_line
+from artgen.cli.messages import error_console, one_line, say
 
 if TYPE_CHECKING:
     from artgen.engine.events import Event, EventStream, Stepped
@@ -67,7 +67,7 @@ class Interruption:
         if self._wish or not self.is_running:
             raise KeyboardInterrupt
         self._wish = True
-        error_console.print("stopping; the picture of this moment is kept (again: at once)", style="yellow")
+        say("stopping; the picture of this moment is kept (again: at once)", "yellow")
 
 
 class ProgressBar:
@@ -131,7 +131,7 @@ class ProgressBar:
 
     def _print(self, line: str, style: str | None = None) -> None:
         if not self._quiet:
-            self._progress.console.print(line, style=style, markup=False, soft_wrap=True)
+            say(line, style)
 
     def _note(self, event: Stepped) -> str:
         loss = f"loss {min(event.losses):.4f}"

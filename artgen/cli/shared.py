@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from artgen.cli.messages import INTERRUPTED, print_json
+from artgen.cli.messages import INTERRUPTED, print_json, print_line
 from artgen.cli.progress import watched
 
 if TYPE_CHECKING:
@@ -61,6 +61,6 @@ def run_and_report(start: Callable[[], EventStream[RunResult]], as_json: bool, q
     if as_json:
         print_json(dataclasses.asdict(result))
     elif not quiet:
-        typer.echo(f"{result.picture}  (seed {result.seed}, loss {result.loss:.4f}, {result.seconds:.1f} s)")
+        print_line(f"{result.picture}  (seed {result.seed}, loss {result.loss:.4f}, {result.seconds:.1f} s)")
     if result.reason == "stopped":
         raise typer.Exit(INTERRUPTED)

@@ -49,7 +49,7 @@ def optimise(problem: Problem, state: LoopState, budget: Budget) -> Iterator[Ste
 
     Example:
         >>> # for event in optimise(problem, state, Budget(200)):
-        >>> #     print(event.step, min(event.losses))
+        >>> #     note(event.step, min(event.losses))
         >>> # ending(problem, state, Budget(200))   # "done"
     """
     try:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from artgen.errors import UsageError
 from artgen.files import file_name, write_atomically
+from artgen.printable import xml_text
 from artgen.renderers.base import Layer, Renderer
 from artgen.types import Size
 
@@ -104,7 +105,7 @@ def openraster(layers: Sequence[Layer], size: Size, merged: Rgba | None = None) 
             "opacity": "1.0",
             "visibility": "visible",
         }
-        entry = ElementTree.Element("layer", {"name": printable(layer.name), **place})
+        entry = ElementTree.Element("layer", {"name": xml_text(layer.name), **place})
         entry.set("composite-op", "svg:src-over")
         stack.insert(0, entry)  # OpenRaster lists the uppermost first
     image = ElementTree.Element("image", {"version": "0.0.3", "w": str(size.width), "h": str(size.height)})
@@ -142,8 +143,3 @@ def png(image: Rgba, longest: int | None = None) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=4)
     return buffer.getvalue()
-
-
-def printable(text: str) -> str:
-    """Leave out control characters, which XML does not allow."""
-    return "".join(character for character in text if character.isprintable())

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from artgen.geometry import Size
+from artgen.printable import xml_text
 
 SVG = "http://www.w3.org/2000/svg"
 INKSCAPE = "http://www.inkscape.org/namespaces/inkscape"
@@ -82,7 +83,7 @@ def write_svg(drawing: Drawing) -> str:
         f"{{{SVG}}}svg", width=str(width), height=str(height), viewBox=f"0 0 {width} {height}"
     )
     if drawing.title:
-        ElementTree.SubElement(root, f"{{{SVG}}}title").text = _printable(drawing.title)
+        ElementTree.SubElement(root, f"{{{SVG}}}title").text = xml_text(drawing.title)
     if drawing.paper is not None:
         ground = _layer(root, "paper")
         box = {"width": str(width), "height": str(height), "fill": colour_code(drawing.paper)}
@@ -102,13 +103,8 @@ def colour_code(colour: Iterable[float]) -> str:
     return "#" + "".join(f"{round(255 * min(max(float(part), 0.0), 1.0)):02x}" for part in colour)
 
 
-def _printable(text: str) -> str:
-    """Leave out the characters XML cannot hold."""
-    return "".join(c for c in text if c in "\t\n" or (c >= " " and not "\ud800" <= c <= "\udfff"))
-
-
 def _layer(root: ElementTree.Element, name: str) -> ElementTree.Element:
-    label = {f"{{{INKSCAPE}}}groupmode": "layer", f"{{{INKSCAPE}}}label": _printable(name)}
+    label = {f"{{{INKSCAPE}}}groupmode": "layer", f"{{{INKSCAPE}}}label": xml_text(name)}
     return ElementTree.SubElement(root, f"{{{SVG}}}g", label)
 
 

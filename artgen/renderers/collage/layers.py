@@ -11,6 +11,7 @@ import torch
 from PIL import Image as PillowImage
 from torch import Tensor
 
+from artgen.printable import xml_text
 from artgen.renderers.base import Layer
 from artgen.renderers.binning import Grid, assemble
 from artgen.renderers.collage.geometry import boxes
@@ -154,9 +155,4 @@ def _use(
         ElementTree.SubElement(filter_, f"{{{SVG}}}feColorMatrix", {"type": "matrix", "values": rows})
     use = ElementTree.SubElement(root, f"{{{SVG}}}use", {"id": f"layer-{element}", **attributes})
     title = ElementTree.SubElement(use, f"{{{SVG}}}title")
-    title.text = _printable(single.credits[int(single.patch[0, element])]["name"])
-
-
-def _printable(text: str) -> str:
-    """Leave out control characters, which XML does not allow."""
-    return "".join(character for character in text if character.isprintable())
+    title.text = xml_text(single.credits[int(single.patch[0, element])]["name"])
