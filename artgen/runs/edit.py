@@ -13,9 +13,10 @@ from artgen.errors import RunError, UsageError
 from artgen.export.files import SavedRun
 from artgen.renderers.base import Renderer
 from artgen.runs.inputs import require_known
+from artgen.runs.recorder import Run
 from artgen.runs.report import RunResult
 from artgen.runs.saved import open_run
-from artgen.runs.single import Run, continue_from
+from artgen.runs.single import continue_from
 
 Paint = Callable[[RunConfig, Path, bool], Run]
 """Starts a run of any kind: configuration, folder, whether to replace what is there."""

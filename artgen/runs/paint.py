@@ -10,8 +10,9 @@ from artgen.runs.checkpoint import CHECKPOINT, has_checkpoint
 from artgen.runs.edit import repeat
 from artgen.runs.folder import CONFIGURATION, claimed
 from artgen.runs.inputs import require_known
+from artgen.runs.recorder import Run
 from artgen.runs.report import RunResult
-from artgen.runs.single import Run, paint_single, resume_single
+from artgen.runs.single import paint_single, resume_single
 from artgen.runs.tiled import is_tiled, paint_tiles, resume_tiles
 
 BEFORE_THE_FIRST_CHECKPOINT = {CONFIGURATION, "sketch.png", "frames", "tiles"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from artgen.config import RunConfig
-from artgen.engine.events import Event, Notice, Stepped, StopRequested
+from artgen.engine.events import Event, Finished, Notice, Stepped, StopRequested
 from artgen.engine.loop import ending, optimise
 from artgen.engine.state import LoopState
 from artgen.errors import RunError
@@ -19,6 +20,9 @@ from artgen.runs.context import RunContext
 from artgen.runs.metrics import Metrics
 from artgen.runs.report import Outcome, RunResult, run_report
 from artgen.types import Image
+
+Run = Generator[Event, None, RunResult]
+"""A run that yields its events and returns what it made."""
 
 
 @dataclass(frozen=True)
@@ -156,13 +160,38 @@ class Recorder:
         return []
 
 
+def announce(*events: Event) -> Generator[Event, None, bool]:
+    """Yield the first events of a run, and return whether a stop was requested meanwhile."""
+    try:
+        yield from events
+    except StopRequested:
+        return True
+    return False
+
+
+def conclude(recorder: Recorder, folder: Path, reason: Outcome, failure: RunError | None) -> Run:
+    """Write everything that a finished run has, yield the last events, and return what it made.
+
+    Raises:
+        RunError: what failed.
+    """
+    result, notices = recorder.finish(reason, failure)
+    if failure is not None:
+        raise failure
+
+    with contextlib.suppress(StopRequested):  # there is nothing left to stop
+        yield from notices
+        yield Finished(folder, reason)
+    return result
+
+
 def optimise_recorded(
     context: RunContext,
     state: LoopState,
     recorder: Recorder,
     placed: Callable[[Stepped], Stepped] = lambda event: event,
 ) -> Generator[Event, None, tuple[Outcome, RunError | None]]:
-    """Optimise to the end, or until a stop is requested, writing down every step.
+    """Optimise to the end, or until a stop is requested, recording every step.
 
     Args:
         context: what the run works with.
@@ -171,12 +200,9 @@ def optimise_recorded(
         placed: gives the event of a step its place in the whole run.
 
     Returns:
-        Why it ended, and what failed, if anything did.
+        Why it ended ("stopped" also if the last step was done), and what failed, if anything did.
     """
     problem = context.problem
-    if context.lacks_sketch:
-        return "stopped", None
-
     try:
         try:
             for event in optimise(problem, state, context.budget):
@@ -188,7 +214,7 @@ def optimise_recorded(
                 yield event
         except StopRequested:
             state.finite.read(problem, state)
-            return ending(problem, state, context.budget) or "stopped", None
+            return "stopped", None
     except RunError as error:
         return "failed", error
     return ending(problem, state, context.budget) or "done", None

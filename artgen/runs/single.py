@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Generator
 from pathlib import Path
 
 from artgen.config import RunConfig
-from artgen.engine.events import Event, Finished, Notice, Started, StopRequested
+from artgen.engine.events import Event, Notice, Started
+from artgen.engine.loop import ending
 from artgen.engine.optimiser import make_optimiser
 from artgen.engine.randomness import Streams
-from artgen.engine.state import LoopState
+from artgen.engine.state import LoopState, initial_state
 from artgen.renderers.base import Renderer
 from artgen.runs.checkpoint import CHECKPOINT, load_newest, save_checkpoint
 from artgen.runs.context import (
@@ -26,14 +26,11 @@ from artgen.runs.defaults import resolve
 from artgen.runs.folder import claimed, make_folder, prepare_folder
 from artgen.runs.inputs import fingerprints, require_known
 from artgen.runs.pictures import film_frame, write_level, write_pictures
-from artgen.runs.recorder import Recorder, Summary, optimise_recorded
-from artgen.runs.report import RunResult
+from artgen.runs.recorder import Recorder, Run, Summary, announce, conclude, optimise_recorded
+from artgen.runs.report import Outcome
 from artgen.runs.start import begin
 from artgen.runs.state import CheckpointHeader, capture, restore, saved_sketch
 from artgen.types import Image
-
-Run = Generator[Event, None, RunResult]
-"""A run that yields its events and returns what it made."""
 
 
 def paint_single(config: RunConfig, out: Path | None, force: bool) -> Run:
@@ -89,10 +86,13 @@ def _paint_in(
     config = context.settings.config
     with claimed(folder):
         prepare_folder(folder, config)
-        yield from _started(folder, config, step)
-        context, state = yield from begin(context, streams, folder, keep_candidates=keep_candidates)
+        stopped = yield from announce(Started(folder, config.seed, step, config.steps))
+        if stopped:
+            state = initial_state(context.problem, config.evolution, streams)
+        else:
+            context, state = yield from begin(context, streams, folder, keep_candidates=keep_candidates)
         state.step = step
-        return (yield from _run(folder, context, state))
+        return (yield from _run(folder, context, state, stopped))
 
 
 def resume_single(folder: Path, open_files: bool) -> Run:
@@ -115,10 +115,11 @@ def resume_single(folder: Path, open_files: bool) -> Run:
         context = context.with_sketch(sketch)
     state = restore(checkpoint, context)
 
-    yield from _started(folder, config, state.step, checkpoint.notice)
-    if context.lacks_sketch:
+    notices = [] if checkpoint.notice is None else [Notice(checkpoint.notice)]
+    stopped = yield from announce(Started(folder, config.seed, state.step, config.steps), *notices)
+    if context.lacks_sketch and not stopped:
         context, state = yield from _begin_again(folder, context, state)
-    return (yield from _run(folder, context, state))
+    return (yield from _run(folder, context, state, stopped))
 
 
 def _begin_again(
@@ -136,31 +137,19 @@ def _begin_again(
     return (yield from begin(context, streams, folder))
 
 
-def _started(
-    folder: Path, config: RunConfig, step: int, notice: str | None = None
-) -> Generator[Event, None, None]:
-    """Yield the first events of a run; a stop requested here takes effect before the first step."""
-    with contextlib.suppress(StopRequested):
-        yield Started(folder, config.seed, step, config.steps)
-        if notice is not None:
-            yield Notice(notice)
-
-
-def _run(folder: Path, context: RunContext, state: LoopState) -> Run:
-    """Optimise to the end, and write everything."""
+def _run(folder: Path, context: RunContext, state: LoopState, stopped: bool) -> Run:
+    """Optimise to the end, unless the run was stopped already, and write everything."""
     run = _SingleRun(folder, context, state)
     progress = min(context.budget.progress(state.step, state.elapsed), 1.0)
     recorder = Recorder(folder, run, state.step, progress)
 
-    reason, failure = yield from optimise_recorded(context, state, recorder)
-    result, notices = recorder.finish(reason, failure)
-    if failure is not None:
-        raise failure
-
-    with contextlib.suppress(StopRequested):
-        yield from notices
-        yield Finished(folder, reason)
-    return result
+    reason: Outcome = "stopped"
+    failure = None
+    if not stopped and not context.lacks_sketch:
+        reason, failure = yield from optimise_recorded(context, state, recorder)
+    if reason == "stopped" and not context.lacks_sketch:
+        reason = ending(context.problem, state, context.budget) or "stopped"
+    return (yield from conclude(recorder, folder, reason, failure))
 
 
 class _SingleRun:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from typing import cast
 import torch
 
 from artgen.config import EditOptions, RunConfig
-from artgen.engine.events import Event, Finished, Notice, Stage, Started, Stepped, StopRequested
+from artgen.engine.events import Event, Notice, Stage, Started, Stepped
 from artgen.engine.randomness import Streams
 from artgen.engine.state import LoopState, initial_state
 from artgen.errors import RunError
@@ -41,9 +40,8 @@ from artgen.runs.defaults import ResolvedConfig, resolve
 from artgen.runs.folder import claimed, make_folder, prepare_folder
 from artgen.runs.inputs import fingerprints, require_known
 from artgen.runs.pictures import film_frame, write_pictures
-from artgen.runs.recorder import Recorder, Summary, optimise_recorded
+from artgen.runs.recorder import Recorder, Run, Summary, announce, conclude, optimise_recorded
 from artgen.runs.report import Outcome
-from artgen.runs.single import Run
 from artgen.runs.start import begin
 from artgen.runs.state import CheckpointHeader, capture, restore, saved_sketch, take_state
 from artgen.runs.tiles import (
@@ -175,21 +173,16 @@ class _TiledRun:
         self._remove_later(first)
         notice = self._open(first)
 
-        with contextlib.suppress(StopRequested):
-            yield Started(folder, self.config.seed, self._steps_done(), self.steps)
-            if notice is not None:
-                yield Notice(notice)
+        notices = [] if notice is None else [Notice(notice)]
+        start = Started(folder, self.config.seed, self._steps_done(), self.steps)
+        stopped = yield from announce(start, *notices)
 
         recorder = Recorder(folder, self, self._steps_done(), self._steps_done() / self.steps)
-        reason, failure = yield from self._paint_all(first, recorder)
-        result, notices = recorder.finish(reason, failure)
-        if failure is not None:
-            raise failure
-
-        with contextlib.suppress(StopRequested):
-            yield from notices
-            yield Finished(folder, reason)
-        return result
+        reason: Outcome = "stopped"
+        failure = None
+        if not stopped:
+            reason, failure = yield from self._paint_all(first, recorder)
+        return (yield from conclude(recorder, folder, reason, failure))
 
     def _paint_all(
         self, first: int, recorder: Recorder
@@ -204,8 +197,14 @@ class _TiledRun:
             tile = self._tile_in_work
             if tile.is_new:
                 tile.context, tile.state = yield from begin(tile.context, tile.state.streams)
+            if tile.context.lacks_sketch:
+                return "stopped", None
+
             reason, failure = yield from optimise_recorded(tile.context, tile.state, recorder, self._placed)
-            if reason in ("stopped", "failed") or index + 1 == self._tiling.count:
+            is_last = index + 1 == self._tiling.count
+            if is_last and reason == "stopped":
+                reason = ending(tile.context.problem, tile.state, tile.context.budget) or "stopped"
+            if is_last or reason in ("stopped", "failed"):
                 break
             recorder.checkpoint()
             self._close()

@@ -34,8 +34,8 @@ class VectorPath:
         closed: filled instead of stroked.
         rule: what is inside a shape that crosses itself.
         taper: fraction of the stroke's length over which each end narrows to a point.
-        outline: `d` attribute of the tapered stroke's outline, which is filled; needed if `taper` is not 0.
         layer: name of the group it is in.
+        outline: `d` attribute of the tapered stroke's outline, which is filled; needed if `taper` is not 0.
     """
 
     curves: Float[Tensor, "segments 4 2"]
@@ -45,8 +45,8 @@ class VectorPath:
     closed: bool = False
     rule: Literal["nonzero", "evenodd"] = "nonzero"
     taper: float = 0.0
-    outline: str | None = None
     layer: str = "strokes"
+    outline: str | None = None
 
 
 @dataclass(frozen=True)

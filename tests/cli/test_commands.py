@@ -138,7 +138,7 @@ def test_quiet_batch_says_what_failed(artgen, photograph: Path):
 
 def test_batch_that_is_interrupted(artgen, photograph: Path, monkeypatch: pytest.MonkeyPatch):
     asked = iter(range(100))
-    monkeypatch.setattr("artgen.cli.progress.Interruption.requested", lambda self: next(asked) >= 5)
+    monkeypatch.setattr("artgen.cli.progress.Interruption.requested", lambda self: next(asked) >= 9)
     options = [*SMALL, "--steps", 3, "--seeds", "1-4", "--out", "batch", "--quiet"]
     assert artgen("paint", "--target", photograph, *options).status == 130
     statuses = [cell["status"] for cell in json.loads(Path("batch/batch.json").read_text())["cells"]]
@@ -235,7 +235,7 @@ def test_resumed_batch_opens_only_what_it_began_with(artgen, photograph: Path, t
 
 def rewrite_facts(path: Path, key: str, value: object) -> None:
     """Change a key of the configuration in a checkpoint; its checksum is right."""
-    from artgen.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+    from artgen.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
     checkpoint = load_checkpoint(path)
     facts = {**checkpoint.facts, "config": {**checkpoint.facts["config"], key: value}}
