@@ -57,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if options.trial:
                 command, runs = [*command, *TRIAL], 1
             usages = [run_once(command, options.threads, Path(cache)) for _ in range(runs)]
-            seconds, megabytes = zip(*usages, strict=True)
+            seconds = [usage.seconds for usage in usages]
+            megabytes = [usage.megabytes for usage in usages]
             title = " ".join(["artgen", *(repr(word) if " " in word else word for word in case.arguments)])
             results.note(title, statistics.median(seconds), "s", case.seconds)
             results.note(f"{title}: peak", statistics.median(megabytes) / 1024, "GB", case.gigabytes)

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,10 +16,17 @@ ROOT = Path(__file__).parent.parent
 
 
 class Usage(NamedTuple):
-    """What a whole process took: seconds by the clock, and the peak of its resident memory in MB."""
+    """Resources that a whole process used.
+
+    Args:
+        seconds: elapsed time.
+        megabytes: peak of its resident memory.
+        processor: seconds of CPU time, summed over its threads.
+    """
 
     seconds: float
     megabytes: float
+    processor: float = 0.0
 
 
 def growth(work: Callable[[], object]) -> float:
@@ -48,25 +55,29 @@ def growth_printed_by(module: str, *arguments: str) -> float:
     return float(done.stdout.split()[-1])
 
 
-def run_artgen(arguments: Sequence[str], folder: Path, cache: Path) -> Usage:
+def run_artgen(
+    arguments: Sequence[str], folder: Path, cache: Path, environment: Mapping[str, str] = os.environ
+) -> Usage:
     """Run the command line of the artgen that is imported here, from its start to its end.
 
     Args:
         arguments: of `artgen`.
         folder: where it is started.
         cache: folder of its cache, such as of the number formats it measured.
+        environment: the variables it starts with; its import path and its cache are added.
 
     Raises:
-        SystemExit: it failed.
+        SystemExit: artgen failed.
     """
-    paths = [str(Path(artgen.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    environment = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "XDG_CACHE_HOME": str(cache)}
+    paths = [str(Path(artgen.__file__).parents[1]), environment.get("PYTHONPATH", "")]
+    places = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "XDG_CACHE_HOME": str(cache)}
     launcher = [sys.executable, str(Path(__file__).with_name("launch.py"))]
     command = [*launcher, sys.executable, "-m", "artgen", *arguments]
+
     done = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, text=True, cwd=folder, env=os.environ | environment
+        command, check=True, stdout=subprocess.PIPE, text=True, cwd=folder, env={**environment, **places}
     )
-    status, seconds, megabytes = json.loads(done.stdout)
+    status, seconds, megabytes, processor = json.loads(done.stdout)
     if status:
         raise SystemExit(f"artgen {' '.join(arguments)} failed with status {status}")
-    return Usage(seconds, megabytes)
+    return Usage(seconds, megabytes, processor)

@@ -68,8 +68,8 @@ def test_a_command_is_measured_without_the_memory_of_the_one_who_asks():
     for code, expected in (("print(1)", 0), ("raise SystemExit(3)", 3)):
         command = [sys.executable, str(launcher), sys.executable, "-c", code]
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
-        status, seconds, megabytes = json.loads(done.stdout)
-        assert status == expected and 0 < seconds < 60 and 1 < megabytes < 100
+        status, seconds, megabytes, processor = json.loads(done.stdout)
+        assert status == expected and 0 < seconds < 60 and 1 < megabytes < 100 and 0 < processor < 60
     del held
 
 
