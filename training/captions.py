@@ -19,7 +19,7 @@ NUMBERS = ("zero", "one", "two", "three", "four")
 OPENINGS = ("a drawing of ", "a picture of ", "a painting of ", "an icon of ", "an image of ")
 DRAWS = 64
 CALM = 0.1
-"""Value of a plan's first number for which `scenes.grounds` gives a plain ground, white if no colour is told."""
+"""Value of a plan's first number that makes `scenes.backgrounds` draw a plain background, white unless told."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Plan:
     """One scene to draw, its captions, and whether it may be mirrored."""
 
     things: list[Thing]
-    ground: int
+    background: int
     caption: str
     false_caption: str
     name: int
@@ -111,8 +111,8 @@ class Planner:
 
     SHARES: tuple[tuple[str, float], ...] = (("single", 0.68), ("pair", 0.2), ("count", 0.12))
 
-    GROUNDS = 0.3
-    """Part of the scenes on a ground of a named colour."""
+    BACKGROUNDS = 0.3
+    """Part of the scenes on a background of a named colour."""
     TINTED, TINTED_PORTRAITS = 0.6, 0.6
     """Part of single things in a told colour; the same of those that stand as a portrait."""
 
@@ -152,10 +152,10 @@ class Planner:
     def _other(self, value: int, count: int, draw) -> int:
         return (value + 1 + int(next(draw) * (count - 1))) % count
 
-    def _ground(self, colours: set[int], draw) -> int:
-        """Return a palette colour for the ground not among `colours`, or -1 for any ground."""
+    def _background(self, colours: set[int], draw) -> int:
+        """Return a palette colour for the background not among `colours`, or -1 for any background."""
         u, v = next(draw), next(draw)
-        if u > self.GROUNDS:
+        if u > self.BACKGROUNDS:
             return -1
         free = [i for i in range(len(COLOURS)) if i not in colours]
         return free[int(v * len(free))]
@@ -169,17 +169,17 @@ class Planner:
         turn = 0.06 if next(draw) < 0.8 else 0.15
         thing = self._thing(name, tinted, draw, place, turn)
         word = vocabulary.say(name, next(draw))
-        ground = self._ground({thing.colour}, draw)
-        told_ground = ground >= 0 and next(draw) < 0.6
-        ending = f" on {article(COLOURS[ground])} background" if told_ground else ""
+        background = self._background({thing.colour}, draw)
+        told_background = background >= 0 and next(draw) < 0.6
+        ending = f" on {article(COLOURS[background])} background" if told_background else ""
         other_word = vocabulary.say(self._other(name, len(vocabulary.names), draw), next(draw))
         other_colour = self._other(thing.colour, len(COLOURS), draw) if thing.colour >= 0 else -1
         u = next(draw)
-        if thing.colour >= 0 and told_ground and u < 0.5:
-            false = f"{phrase(word, ground)} on {article(COLOURS[thing.colour])} background"
-        elif told_ground and u < 0.8:
-            other_ground = COLOURS[self._other(ground, len(COLOURS), draw)]
-            false = f"{phrase(word, thing.colour)} on {article(other_ground)} background"
+        if thing.colour >= 0 and told_background and u < 0.5:
+            false = f"{phrase(word, background)} on {article(COLOURS[thing.colour])} background"
+        elif told_background and u < 0.8:
+            other_background = COLOURS[self._other(background, len(COLOURS), draw)]
+            false = f"{phrase(word, thing.colour)} on {article(other_background)} background"
         elif thing.colour >= 0 and u < 0.75:
             false = phrase(word, other_colour) + ending
         else:
@@ -187,10 +187,10 @@ class Planner:
         true = phrase(word, thing.colour) + ending
         u = next(draw)
         opening = OPENINGS[int(u * 5 * len(OPENINGS))] if u < 0.2 else ""
-        return Plan([thing], ground, opening + true, opening + false, name, "single")
+        return Plan([thing], background, opening + true, opening + false, name, "single")
 
     def _portrait(self, draw) -> Plan:
-        """One thing upright in the middle on a calm ground: how a painter would begin to show it."""
+        """One thing upright in the middle on a calm background: how a painter would begin to show it."""
         plan = self._single(draw, self.TINTED_PORTRAITS)
         thing = plan.things[0]
         thing.x, thing.y = (0.5 + (next(draw) - 0.5) * 0.06 for _ in range(2))
@@ -229,9 +229,9 @@ class Planner:
             other = vocabulary.say(self._other(picked[1], len(vocabulary.names), draw), 0.0)
             false = f"{a} {joint} {phrase(other, things[1].colour)}"
         colours = {things[0].colour, things[1].colour}
-        ground = self._ground(colours, draw)
+        background = self._background(colours, draw)
         return Plan(
-            things, ground, f"{a} {joint} {b}", false, picked[0], "pair", may_flip=upright or not told
+            things, background, f"{a} {joint} {b}", false, picked[0], "pair", may_flip=upright or not told
         )
 
     def _count(self, draw) -> Plan:
@@ -254,5 +254,5 @@ class Planner:
         told = f"{COLOURS[first.colour]} {bare}" if first.colour >= 0 else bare
         wrong = self._other(count - 1, 4, draw) + 1
         say = lambda n: f"one {told}" if n == 1 else f"{NUMBERS[n]} {plural(told)}"  # noqa: E731
-        ground = self._ground({first.colour}, draw)
-        return Plan(things, ground, say(count), say(wrong), name, "count")
+        background = self._background({first.colour}, draw)
+        return Plan(things, background, say(count), say(wrong), name, "count")

@@ -1,7 +1,7 @@
 """What a scene or a caption means, in numbers that image tower and text tower both learn.
 
 The meaning of a scene has five parts side by side. *Names*: the teacher's embedding of what is shown, summed over
-the things. *Colours*, *number* and the *ground*'s colour: one direction each. *Bound*: the outer product of every
+the things. *Colours*, *number* and the *background*'s colour: one direction each. *Bound*: the outer product of every
 thing's rough name and its keys (its colour; of two things also whether it is left or right, above or below), summed
 (Smolensky 1990), so that "a red cat and a blue dog" and "a blue cat and a red dog" are far apart although their words
 are the same.
@@ -27,8 +27,14 @@ from training.names import COLOURS
 NAME = 128
 NUMBERS = 5
 """One to four equal things, or two different ones."""
-PARTS = {"names": NAME, "colours": len(COLOURS), "number": NUMBERS, "ground": len(COLOURS), "bound": BOUND}
-WEIGHTS = {"names": 0.54, "colours": 0.12, "number": 0.08, "ground": 0.04, "bound": 0.22}
+PARTS = {
+    "names": NAME,
+    "colours": len(COLOURS),
+    "number": NUMBERS,
+    "background": len(COLOURS),
+    "bound": BOUND,
+}
+WEIGHTS = {"names": 0.54, "colours": 0.12, "number": 0.08, "background": 0.04, "bound": 0.22}
 """Parts of the squared length when all parts are there."""
 WIDTH = sum(PARTS.values())
 KEYS = SHADES + 2
@@ -118,10 +124,10 @@ class Codes:
                 colours[thing.colour] += 1
         number = torch.zeros(NUMBERS)
         number[NUMBERS - 1 if plan.kind == "pair" else len(plan.things) - 1] = 1
-        ground = torch.zeros(len(COLOURS))
+        background = torch.zeros(len(COLOURS))
         if plan.background >= 0 and (shown or "background" in plan.caption):
-            ground[plan.background] = 1
-        told = {"names": names, "number": number, "ground": ground}
+            background[plan.background] = 1
+        told = {"names": names, "number": number, "background": background}
         told |= {"colours": F.normalize(colours, dim=0), "bound": F.normalize(bound.flatten(), dim=0)}
         return self._joined({part: vector[None] for part, vector in told.items()})[0]
 

@@ -2,7 +2,7 @@
 
 One picture a word: of several drawings of a thing a text tower would learn the mean, which shows nothing.
 So these scenes take one family of drawings, give every word to one name, and stand where a person would
-put them, upright on calm grounds.
+put them, upright on calm backgrounds.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ class Words(captions.Vocabulary):
 
 
 class Planner(captions.Planner):
-    """Scenes of one, two or more things, upright and in their places on calm grounds."""
+    """Scenes of one, two or more things, upright and in their places on calm backgrounds."""
 
     SHARES = (("portrait", 0.6), ("pair", 0.28), ("count", 0.12))
-    GROUNDS = 0.12
+    BACKGROUNDS = 0.12
 
     def portraits(self, numbers: list[int], generator: torch.Generator) -> list[Plan | None]:
         """Return portraits of names in their own colours on white; None for a name without a drawing."""

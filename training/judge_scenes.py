@@ -17,7 +17,7 @@ from training.names import COLOURS
 KINDS = ("one", "two", "three", "four", "pair")
 SHARES = (0.64, 0.07, 0.05, 0.04, 0.2)
 CALM = 0.55
-"""Part of the scenes on light ground, unless its colour is told, with single things large in the middle."""
+"""Part of the scenes on light background, unless its colour is told, with single things large in the middle."""
 DRAWS = 64
 
 
@@ -41,8 +41,8 @@ class Planner:
         taken = {thing.colour for thing in things}
         free = [colour for colour in range(len(COLOURS)) if colour not in taken]
         told = next(draw) < 0.25
-        ground = free[int(next(draw) * len(free))] if told else -1
-        return Plan(things, ground, "", "", -1, kind, numbers=numbers)
+        background = free[int(next(draw) * len(free))] if told else -1
+        return Plan(things, background, "", "", -1, kind, numbers=numbers)
 
     def _thing(self, tinted: float, draw: Iterator[float], place: tuple[float, float, float]) -> Thing:
         icons = self.vocabulary.icons[self.vocabulary.pick(next(draw))]

@@ -37,7 +37,7 @@ VIEWS = {"smallest": 0.95, "perspective": 0.03, "flip": 0.0, "noise": 0.02}
 CHECKPOINT = 250
 SHIFT_RATE = 0.25
 """Learning rate of the words' own vectors, as part of the others'."""
-MEANT = {"names": 1.0, "colours": 0.5, "number": 0.5, "ground": 1.0, "bound": 2.0}
+MEANT = {"names": 1.0, "colours": 0.5, "number": 0.5, "background": 1.0, "bound": 2.0}
 """Weights of the squared errors of the parts of a meaning, each as if it were of unit length."""
 LOOK = 3.5
 """The same of the look."""
@@ -147,7 +147,7 @@ def principal_axes(source: Easel, plan: Plan, axes: int) -> tuple[Tensor, Tensor
 def painting(axes: Tensor) -> dict[str, Any]:
     """Return how to paint by the guide, as its `painting.json` says: the look leads alone, and not whitened.
 
-    Whitened, details move faster than light and colour: the picture of the same words is shriller, its ground restless.
+    With whitening, details would move faster than light and colour: shriller pictures, busier backgrounds.
 
     Args:
         axes: [N, 3 * 32 * 32], as the guide holds them.

@@ -41,7 +41,7 @@ class Settings:
     noise: float = 0.1
     smooth: float = 2.0
     border: float = 20.0
-    ground: float = 0.97
+    background: float = 0.97
     recolour: int = 1
     ending: str = ""
     softmax: float = 1.0
@@ -97,15 +97,15 @@ def recoloured(guide, prompts: list[str]) -> tuple[Tensor, Tensor]:
     return encode_texts(guide, texts).unflatten(0, (len(prompts), -1)), torch.tensor(plain)
 
 
-def unrest(cells: Tensor, ground: float) -> Tensor:
-    """Return the variance of the colour near the border, [P], around `ground` (negative: its own mean).
+def unrest(cells: Tensor, background: float) -> Tensor:
+    """Return the variance of the colour near the border, [P], around `background` (negative: its own mean).
 
-    A calm ground lets the subject stand out.
+    A calm background lets the subject stand out.
     """
     line = torch.linspace(-1, 1, cells.shape[-1]).abs()
     weight = ((torch.maximum(line[:, None], line[None]) - 0.6) / 0.4).clamp_min(0)
     weight = weight / weight.sum()
-    centre = (cells * weight).sum((2, 3), keepdim=True) if ground < 0 else torch.tensor(ground)
+    centre = (cells * weight).sum((2, 3), keepdim=True) if background < 0 else torch.tensor(background)
     return ((cells - centre).square() * weight).sum((1, 2, 3))
 
 

@@ -87,7 +87,7 @@ def drawings_of(word: str, rows: list[dict], style: str) -> list[int]:
 
 
 def drawn_plans(asked: list[Prompt], rows: list[dict], style: str, versions: int) -> list[Plan]:
-    """Return plans [len(asked) * versions] of real drawings that show the prompts on light ground."""
+    """Return plans [len(asked) * versions] of real drawings that show the prompts on light background."""
     return [
         _plan(prompt, rows, style, version, common.generator("prompts", prompt.text, version))
         for prompt in asked

@@ -1,4 +1,4 @@
-"""Draw planned scenes, many at once: warp icons, tint them, lay them over grounds."""
+"""Draw planned scenes, many at once: warp icons, tint them, lay them over backgrounds."""
 
 from __future__ import annotations
 
@@ -83,11 +83,11 @@ def tinted(layer: Tensor, colour: Tensor, strength: Tensor, mean: Tensor, spread
     return torch.cat([painted * strength + layer[:, :3] * (1 - strength), alpha], 1)
 
 
-def grounds(plans: list[Plan], numbers: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Return opaque grounds [N, 3, size, size]: white, plain, gradient or textured.
+def backgrounds(plans: list[Plan], numbers: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    """Return opaque backgrounds [N, 3, size, size]: white, plain, gradient or textured.
 
     Args:
-        plans: whose ground is told (0..10) or free (-1).
+        plans: whose background is told (0..10) or free (-1).
         numbers: uniform [N, 16] of the plans.
         size: pixels.
         generator: draws the texture.
@@ -122,7 +122,7 @@ def grounds(plans: list[Plan], numbers: Tensor, size: int, generator: torch.Gene
 def render(plans: list[Plan], atlas: Atlas, size: int, generator: torch.Generator) -> Tensor:
     """Return the scenes as float [N, 3, size, size] in 0..1."""
     numbers = torch.tensor([plan.numbers for plan in plans])
-    image = grounds(plans, numbers, size, generator)
+    image = backgrounds(plans, numbers, size, generator)
     for slot in range(SLOTS):
         rows = [i for i, plan in enumerate(plans) if len(plan.things) > slot]
         if not rows:

@@ -20,7 +20,7 @@ STORED = 72
 
 
 class Planner(captions.Planner):
-    """The student's scenes: also things as icons show them, in their own colours on a calm ground."""
+    """The student's scenes: also things as icons show them, in their own colours on a calm background."""
 
     SHARES = (("portrait", 0.34), ("single", 0.28), ("pair", 0.26), ("count", 0.12))
     TINTED_PORTRAITS = 0.35

@@ -26,7 +26,7 @@ from training import batches, codes, common, export, halves, model, shards
 from training.teacher import SCALE
 
 CHECKPOINT = 100
-PARTS = {"names": 1.0, "colours": 0.5, "number": 0.5, "ground": 0.25, "bound": 1.0}
+PARTS = {"names": 1.0, "colours": 0.5, "number": 0.5, "background": 0.25, "bound": 1.0}
 """Weights of the squared errors of the parts of a meaning, each as if it were of unit length."""
 NAMING, LIKENESS = 0.5, 1.0
 """Weights of the names told apart, and of the teacher's features guessed."""

@@ -163,7 +163,7 @@ def test_record_paints_only_what_is_missing(judged: Path) -> None:
 
 
 @pytest.mark.parametrize("colour", [name for name in COLOURS if name != "white"])
-def test_subject_colour_of_a_disc_on_light_ground(colour: str) -> None:
+def test_subject_colour_of_a_disc_on_a_light_background(colour: str) -> None:
     y, x = torch.meshgrid(*[torch.linspace(-1, 1, 120)] * 2, indexing="ij")
     inside = x.square() + (y - 0.2).square() < 0.3
     image = torch.full((3, 120, 120), 0.97)
