@@ -146,6 +146,16 @@ class Codes:
         return keys
 
 
+def errors(predicted: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """Return the mean squared error of each part of meanings [N, WIDTH], with the part scaled to unit length."""
+    lengths = list(PARTS.values())
+    predictions, targets = predicted.split(lengths, 1), target.split(lengths, 1)
+    found = {}
+    for i, (part, square) in enumerate(WEIGHTS.items()):
+        found[part] = (predictions[i] - targets[i]).square().sum(1).mean() / square
+    return found
+
+
 def rough(prototypes: Tensor, pictures: Tensor, names: Tensor) -> Tensor:
     """Return names in few numbers, those of a name that a small picture tells best, unit [names, ROUGH].
 
