@@ -67,10 +67,31 @@ class Vocabulary:
         weights = [1.0 if plain_weights else self._weight(i) for i in range(len(self.names))]
         self.cumulative = list(itertools.accumulate(weights))
 
+    def name_of(self) -> dict[int, int]:
+        """Return the number of the name that each icon in use shows."""
+        numbers = {}
+        for number, icons in enumerate(self.icons):
+            numbers |= dict.fromkeys(icons, number)
+        return numbers
+
     def _weight(self, i: int) -> float:
         styles = min(len(self.icons[i]), 5) / 5
         everyday = 1.5 if self.names[i] in names.EVERYDAY or " " not in self.names[i] else 1.0
         return names.GROUP_WEIGHT.get(self.groups[i], 0.3) * (0.4 + 0.6 * styles) * everyday
+
+    def words(self) -> list[tuple[int, str]]:
+        """Return every spoken form with the number of its name."""
+        found: list[tuple[int, str]] = []
+        for number, forms in enumerate(self.spoken):
+            found += [(number, word) for word, _ in forms]
+        return found
+
+    def parts(self) -> set[str]:
+        """Return the single words that the spoken forms consist of."""
+        found: set[str] = set()
+        for _, words in self.words():
+            found.update(words.split())
+        return found
 
     def pick(self, u: float) -> int:
         """Return a name's index for a uniform number in [0, 1)."""

@@ -84,8 +84,7 @@ class Codes:
         """Return the codes of the teacher's names."""
         stored = load_file(work.folder("teacher") / "names.safetensors")
         vocabulary = captions.Vocabulary(json.loads(work.catalogue.read_text()))
-        name_of = {icon: i for i, icons in enumerate(vocabulary.icons) for icon in icons}
-        return cls(stored["shown"], stored["prototypes"], stored["rough"], name_of)
+        return cls(stored["shown"], stored["prototypes"], stored["rough"], vocabulary.name_of())
 
     def of_pictures(self, plans: list[Plan]) -> Tensor:
         """Return unit meanings [N, WIDTH] of what the scenes show: places and tints whether told or not."""
