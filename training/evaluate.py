@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
-from training import batches, captions, codes, common, paint_check, scenes
+from training import batches, captions, codes, common, paint_check, scenes, wording
 from training.names import COLOURS, THINGS
 from training.teacher import shown
 
@@ -221,7 +221,7 @@ def recount(plan: captions.Plan, number: int) -> str:
 
     if number == 1:
         return f"one {single or (many or '').removesuffix('s')}"
-    return f"{captions.NUMBERS[number]} {many or captions.plural(single or '')}"
+    return f"{wording.NUMBERS[number]} {many or wording.plural(single or '')}"
 
 
 def synonyms(guide, rows: list[dict]) -> dict[str, float]:

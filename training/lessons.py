@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from artgen.guides.towers import GLANCE
-from training import captions, codes, common, easel, halves, model, names, scenes
+from training import captions, codes, common, easel, halves, model, names, scenes, wording
 
 PAINTABLE = 0.65
 """Smallest cosine, by the sentence encoder, at which a word takes the look of its nearest name."""
@@ -74,9 +74,9 @@ class Easel:
         spoken: list[str] = []
         for forms in self.elsewhere.vocabulary.spoken:
             spoken += [word for word, _ in forms]
-        counted = [captions.plural(word) for word in spoken]
+        counted = [wording.plural(word) for word in spoken]
         joints = ("above", "below", "to the left of", "to the right of", "and", "on a background", "a an")
-        return [*spoken, *counted, *names.COLOURS, *captions.NUMBERS, *captions.OPENINGS, *joints]
+        return [*spoken, *counted, *names.COLOURS, *wording.NUMBERS, *wording.OPENINGS, *joints]
 
     def lesson(self, step: int, plan: Plan) -> Lesson:
         """Return what one step learns from: scenes, captions of other scenes, and words near to names."""
@@ -90,7 +90,7 @@ class Easel:
         nearby = [self.near[number] for number in picked.tolist()]
         if nearby:
             meanings = torch.cat([meanings, self._meanings_of(nearby)])
-            texts += [captions.article(word["word"]) for word in nearby]
+            texts += [wording.article(word["word"]) for word in nearby]
 
         rows, portraits = self._portraits(nearby, len(plans) + len(others), generator)
         if portraits:

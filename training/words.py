@@ -21,7 +21,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from training import captions, common
+from training import captions, common, wording
 from training.model import CONFIG
 
 SPREAD = 0.23
@@ -80,7 +80,7 @@ def withheld() -> set[str]:
     """Return the words that measure the guide, and their plurals; no training list may contain them."""
     listed = json.loads((Path(__file__).parent / "synonyms.json").read_text())
     parts = set(" ".join(listed).split())
-    return parts | {captions.plural(part) for part in parts}
+    return parts | {wording.plural(part) for part in parts}
 
 
 def near(words: list[str], vocabulary: captions.Vocabulary, source: Path) -> list[dict]:

@@ -16,7 +16,7 @@ pytest.importorskip("timm")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from training import captions, common, judge, judge_scenes, prompts, scenes, smoke, subject  # noqa: E402
+from training import captions, common, judge, judge_scenes, prompts, scenes, smoke, subject, wording  # noqa: E402
 from training.names import COLOURS  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -187,11 +187,11 @@ def test_prompts_say_what_their_things_are() -> None:
     for each in listed:
         told = [f"{thing.colour or ''} {thing.word}".strip() for thing in each.things]
         if each.number > 1:
-            assert each.text == f"{captions.NUMBERS[each.number]} {captions.plural(told[0])}"
+            assert each.text == f"{wording.NUMBERS[each.number]} {wording.plural(told[0])}"
         elif len(told) == 1:
-            assert each.text == captions.article(told[0])
+            assert each.text == wording.article(told[0])
         else:
-            first, second = map(captions.article, told)
+            first, second = map(wording.article, told)
             said = {"left": "to the left of", "right": "to the right of"}.get(each.relation, each.relation)
             assert each.text == f"{first} {said} {second}"
 

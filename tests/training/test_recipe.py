@@ -15,7 +15,7 @@ pytest.importorskip("open_clip")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from training import captions, codes, common, paint_check, smoke  # noqa: E402
+from training import captions, codes, common, paint_check, smoke, wording  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
@@ -186,7 +186,7 @@ def test_relations_follow_the_places() -> None:
 def test_counts_are_as_told() -> None:
     planner = captions.Planner(vocabulary(), shares=(("count", 1.0),))
     for plan in planner.plans(100, common.generator("test")):
-        assert plan.caption.startswith(captions.NUMBERS[len(plan.things)])
+        assert plan.caption.startswith(wording.NUMBERS[len(plan.things)])
 
 
 def test_tint_gives_the_colour_asked_for() -> None:
