@@ -71,9 +71,7 @@ class Easel:
 
     def words(self) -> list[str]:
         """Return every word and phrase that captions are made of."""
-        spoken: list[str] = []
-        for forms in self.elsewhere.vocabulary.spoken:
-            spoken += [word for word, _ in forms]
+        spoken = [word for _, word in self.elsewhere.vocabulary.words()]
         counted = [wording.plural(word) for word in spoken]
         joints = ("above", "below", "to the left of", "to the right of", "and", "on a background", "a an")
         return [*spoken, *counted, *names.COLOURS, *wording.NUMBERS, *wording.OPENINGS, *joints]
