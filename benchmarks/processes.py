@@ -1,4 +1,4 @@
-"""Memory of this process, and time and memory of others (Linux). MB and GB are powers of 1,024."""
+"""Memory of this process, and time and memory of others, on Linux. MB and GB are powers of 1,024."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Usage(NamedTuple):
 
 
 def growth(work: Callable[[], object]) -> float:
-    """Return by how many MB the peak of this process rises above what it holds now."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak so far, a parent's even, is forgotten
+    """Return by how many MB `work` raises the peak memory of this process above the present use."""
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = _peak()
     work()
     return _peak() - before
@@ -44,11 +44,11 @@ def _peak() -> float:
 
 
 def growth_printed_by(module: str, *arguments: str) -> float:
-    """Return the number that a benchmark prints last in a process of its own.
+    """Run a benchmark in a new process and return the last number that it prints.
 
     Args:
         module: such as "benchmarks.collage".
-        arguments: its command line.
+        arguments: of its command line.
     """
     command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
@@ -58,13 +58,13 @@ def growth_printed_by(module: str, *arguments: str) -> float:
 def run_artgen(
     arguments: Sequence[str], folder: Path, cache: Path, environment: Mapping[str, str] = os.environ
 ) -> Usage:
-    """Run the command line of the artgen that is imported here, from its start to its end.
+    """Run the artgen that is imported here in a new process, and measure it.
 
     Args:
         arguments: of `artgen`.
-        folder: where it is started.
-        cache: folder of its cache, such as of the number formats it measured.
-        environment: the variables it starts with; its import path and its cache are added.
+        folder: its working directory.
+        cache: folder of its cache, with the number formats that it has measured.
+        environment: its variables; the import path and the cache are added.
 
     Raises:
         SystemExit: artgen failed.

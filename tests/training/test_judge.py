@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -198,8 +199,10 @@ def test_prompts_say_what_their_things_are() -> None:
 
 def test_prompts_are_known_to_the_guide() -> None:
     known = set(json.loads((ROOT / "artgen/guides/doodle/names.json").read_text()))
-    missing = {thing.word for each in prompts.listed() for thing in each.things} - known
-    assert not missing
+    asked = set()
+    for each in prompts.listed():
+        asked.update(thing.word for thing in each.things)
+    assert not asked - known
 
 
 def test_scenes_keep_to_their_kind(vocabulary) -> None:
@@ -217,7 +220,10 @@ def test_scenes_keep_to_their_kind(vocabulary) -> None:
             assert len(centres) == 1 or torch.pdist(centres).min() > 0.15
 
 
-@pytest.mark.parametrize("look", [look for _, looks in judge_scenes.LOOKS for look in looks])
+LOOKS = list(itertools.chain.from_iterable(looks for _, looks in judge_scenes.LOOKS))
+
+
+@pytest.mark.parametrize("look", LOOKS)
 def test_looks_keep_the_picture_recognisable(look) -> None:
     y, x = torch.meshgrid(*[torch.linspace(-1, 1, 128)] * 2, indexing="ij")
     image = ((x.abs() < 0.5) & (y.abs() < 0.5)).float().expand(2, 3, -1, -1) * 0.8 + 0.1
