@@ -28,9 +28,9 @@ class Thing:
     Args:
         icon: row in the catalogue.
         colour: number in `COLOURS`; -1 for the icon's own.
-        x: of the centre, in canvas widths.
-        y: of the centre, in canvas widths.
-        size: in canvas widths.
+        x: of the centre; `x`, `y` and `size` are in canvas widths.
+        y: of the centre.
+        size: of the whole icon.
         angle: in turns.
         flip: whether it is mirrored.
     """
@@ -142,7 +142,6 @@ class Planner:
     """
 
     SHARES: tuple[tuple[str, float], ...] = (("single", 0.68), ("pair", 0.2), ("count", 0.12))
-
     BACKGROUNDS = 0.3
     """Fraction of the scenes on a background in a colour of the palette."""
     TINTED, TINTED_PORTRAITS = 0.6, 0.6

@@ -70,34 +70,6 @@ def painting(axes: Tensor) -> dict[str, Any]:
     return VIEWS | {"emphasis": [[MEANING, 0.0], *([1, round(factor, 4)] for factor in factors)]}
 
 
-class Words(nn.Module):
-    """The word table: vectors of words in captions are trained, all others stay as they are.
-
-    Args:
-        table: [words, width], from the sentence encoder.
-        moved: numbers of the words to train.
-    """
-
-    table: Tensor
-    slots: Tensor
-
-    def __init__(self, table: Tensor, moved: Tensor):
-        super().__init__()
-        self.register_buffer("table", table)
-        slots = torch.zeros(len(table), dtype=torch.long)
-        slots[moved] = torch.arange(1, len(moved) + 1)
-        self.register_buffer("slots", slots)
-        self.shift = nn.Parameter(torch.zeros(len(moved) + 1, table.shape[1]))
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Map tokens [N, L] to vectors [N, L, width]."""
-        return F.embedding(tokens, self.table) + F.embedding(self.slots[tokens], self.shift, padding_idx=0)
-
-    def moved(self) -> Tensor:
-        """Return the whole table [words, width] as trained."""
-        return self.table + self.shift.detach()[self.slots]
-
-
 class Learner(loop.Training):
     """The text tower and its optimisers.
 
@@ -117,7 +89,7 @@ class Learner(loop.Training):
 
         spoken = model.tokens(words).unique()
         table = load_file(work.folder("data") / "words.safetensors")["tokens"]
-        self.clip.token_embedding = Words(table.to(STORED).float(), spoken[spoken > 0])
+        self.clip.token_embedding = model.WordTable(table.to(STORED).float(), spoken[spoken > 0])
 
         self.weights: dict[str, nn.Parameter] = {}
         for key, weight in self.clip.named_parameters():

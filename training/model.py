@@ -7,7 +7,8 @@ from typing import Any
 
 import open_clip
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from artgen.guides.towers import MEANING  # importing it registers the image towers with timm
 from training import common
@@ -53,6 +54,34 @@ def grown(old: Tensor, new: Tensor) -> Tensor:
         out[: old.shape[0], old.shape[1] :] = 0
     out[tuple(slice(length) for length in old.shape)] = old
     return out
+
+
+class WordTable(nn.Module):
+    """The vectors of words. Those of words in captions are trained, all others stay as they are.
+
+    Args:
+        table: [words, width], from the sentence encoder.
+        moved: numbers of the words to train.
+    """
+
+    table: Tensor
+    slots: Tensor
+
+    def __init__(self, table: Tensor, moved: Tensor):
+        super().__init__()
+        self.register_buffer("table", table)
+        slots = torch.zeros(len(table), dtype=torch.long)
+        slots[moved] = torch.arange(1, len(moved) + 1)
+        self.register_buffer("slots", slots)
+        self.shift = nn.Parameter(torch.zeros(len(moved) + 1, table.shape[1]))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map tokens [N, L] to vectors [N, L, width]."""
+        return F.embedding(tokens, self.table) + F.embedding(self.slots[tokens], self.shift, padding_idx=0)
+
+    def moved(self) -> Tensor:
+        """Return the whole table [words, width] as trained."""
+        return self.table + self.shift.detach()[self.slots]
 
 
 def looking(axes: int) -> dict[str, Any]:
