@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from artgen.threads import let_waiting_threads_sleep
+
 if TYPE_CHECKING:
     from artgen.config import RunConfig
     from artgen.errors import ArtgenError
@@ -37,6 +39,8 @@ _HOMES = {
     "resume": "artgen.runs.paint",
     "resuming": "artgen.runs.paint",
 }
+
+let_waiting_threads_sleep()  # before anything in artgen imports torch
 
 
 def __getattr__(name: str) -> Any:

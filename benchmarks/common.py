@@ -1,4 +1,4 @@
-"""What all benchmarks share: options, figures beside their goals, turns, and a run that is ready to go."""
+"""Shared by all benchmarks: options, figures with goals, timing in turn, and a run ready to start."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from artgen.runs.report import versions
 from artgen.runs.start import begin
 
 RESULTS = Path(".benchmarks")
-"""Where the figures are written if `--out` names no file; not under version control."""
+"""Folder of the figures unless `--out` is given; not under version control."""
 COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
 def parser(name: str, about: str | None) -> argparse.ArgumentParser:
-    """Return the options that every benchmark has.
+    """Return a parser with the options that every benchmark has.
 
     Args:
-        name: of the benchmark, which its file of figures is called by.
+        name: of the benchmark and of its file of figures.
         about: the module's docstring.
     """
     result = argparse.ArgumentParser(
@@ -46,23 +46,23 @@ def parser(name: str, about: str | None) -> argparse.ArgumentParser:
     )
     result.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
     result.add_argument(
-        "--out", type=Path, default=RESULTS / f"{name}.json", help=f"figures as JSON ({RESULTS}/{name}.json)"
+        "--out", type=Path, default=RESULTS / f"{name}.json", help=f"file of figures ({RESULTS}/{name}.json)"
     )
     result.add_argument(
-        "--trial", action="store_true", help="everything once and small, to see that it works; proves nothing"
+        "--trial", action="store_true", help="run everything once and small, to check that it works"
     )
     return result
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured, and what it should be.
+    """A measured value and its goal.
 
     Args:
-        name: what it is of.
+        name: what was measured.
         value: in `unit`.
         unit: empty for a ratio.
-        goal: "< 0.15", in the same unit; empty for a figure without a goal.
+        goal: such as "< 0.15", in the same unit; empty for none.
     """
 
     name: str
@@ -72,14 +72,14 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met; None without one."""
+        """Return whether the goal is met; None without a goal."""
         if not self.goal:
             return None
         relation, limit = self.goal.split()
         return bool(COMPARISONS[relation](self.value, float(limit)))
 
     def line(self) -> str:
-        """Return value, goal, whether it is met, and name, as columns.
+        """Return the value, the goal, whether it is met, and the name, as columns.
 
         Example:
             >>> Figure("a step", 0.1234, "s", "< 0.15").line().split()
@@ -91,9 +91,9 @@ class Figure:
 
 
 class Results:
-    """The figures of one benchmark; each is printed when it is noted, beside its goal.
+    """Collects the figures of one benchmark and prints each beside its goal.
 
-    Sets the number of threads, and notes how busy the machine is before anything is measured.
+    This sets the number of threads and records the load of the machine before anything is measured.
 
     Args:
         name: of the benchmark.
@@ -116,22 +116,22 @@ class Results:
         print(("(trial) " if self._trial else "") + figure.line(), flush=True)
 
     def finish(self, **details: Any) -> None:
-        """Write all figures as JSON, with versions, device, threads and load.
+        """Write all figures as JSON, with the versions, device, threads and load.
 
         Args:
-            details: what else belongs to the figures, such as all single timings.
+            details: further content, such as the single timings.
         """
         met = [figure.met for figure in self.figures if figure.goal]
         summary = f"{sum(map(bool, met))} of {len(met)} goals met"
         if self._trial:
-            summary = "a trial, whose figures prove nothing"
+            summary = "a trial; its figures mean nothing"
+        figures = [{**vars(figure), "met": None if self._trial else figure.met} for figure in self.figures]
+
         content = {
             "benchmark": self.name,
             "trial": self._trial,
             "summary": summary,
-            "figures": [
-                {**vars(figure), "met": None if self._trial else figure.met} for figure in self.figures
-            ],
+            "figures": figures,
             **details,
             "machine": {"load before": self._load, **machine()},
             "minutes": round((time.time() - self._begun) / 60, 2),
@@ -142,7 +142,7 @@ class Results:
 
 
 def machine() -> dict[str, Any]:
-    """Return what timings depend on: device, processor, cores, threads, load and versions."""
+    """Return what timings depend on: the device, processor, cores, threads, load and versions."""
     return {
         "device": "cpu",
         "processor": _processor(),
@@ -167,7 +167,13 @@ def _processor() -> str:
 def alternate(
     parts: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 2
 ) -> dict[str, list[float]]:
-    """Return each part's seconds per call, run in turn so that a machine's drift hits all alike."""
+    """Return the seconds of each call, with the parts run in turn so that drift affects all alike.
+
+    Args:
+        parts: what to call, by name.
+        rounds: calls of each part that count.
+        warmup: rounds before that.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in parts}
     for round_ in range(rounds + warmup):
         for name, part in parts.items():
@@ -179,7 +185,7 @@ def alternate(
 
 
 def median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
-    """Return the median of the ratios, pair by pair."""
+    """Return the median of the ratios `above` / `below` of pairs."""
     return statistics.median(a / b for a, b in zip(above, below, strict=True))
 
 
@@ -188,12 +194,12 @@ def prepare(
     formats: Mapping[str, str] | None = None,
     guides: Sequence[Guide] | None = None,
 ) -> tuple[RunContext, LoopState]:
-    """Return what a run works with and where it begins, without a folder.
+    """Return what a run works with and its initial state, without a folder.
 
     Args:
-        config: the run's.
-        formats: number formats by guide name; measured if None.
-        guides: the configuration's guides if they are loaded already.
+        config: of the run.
+        formats: number formats by name of the guide; measured if None.
+        guides: those of the configuration if they are loaded already.
     """
     settings = resolve(config, guides=guides)
     choose_formats(settings, formats)

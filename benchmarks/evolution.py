@@ -1,15 +1,14 @@
-"""Does evolution earn its keep? Collages with and without it at equal guide evaluations.
+"""Whether evolution improves collages: with and without it, at equal guide evaluations.
 
     python -m benchmarks.evolution --work .benchmarks/evolution [--seeds 5]
 
-Five prompts with the bundled guide at preset draft (or another one), and three ways to spend the
-same number of guide evaluations: two candidates with evolution, the same two without, and one for
-twice as many steps. The figure is the objective's value of the picture that the run itself would
-call its best: each is judged anew on the same 64 views with the same noise, drawn apart from those it
-was optimised on, so that a lucky last step does not count. Smaller is better.
+Five prompts, the bundled guide, and three ways to spend the same number of guide evaluations: two
+candidates with evolution, two without, and one candidate for twice as many steps. The figure is the loss of
+the picture that the run would call its best. Every picture is evaluated on the same 64 new views with the
+same noise, so that a lucky last step does not count. Smaller is better.
 
-Each run is kept in the folder `--work` when it is done, and not made again: start the same
-command again after it was stopped. The table is also written as Markdown, beside `--out`.
+Finished runs are kept in the folder `--work`. If the benchmark was stopped, start the same command again.
+The table is also written as Markdown, beside `--out`.
 """
 
 from __future__ import annotations
@@ -45,20 +44,20 @@ PROMPTS = {
     "a smiling face": "fruit",
     "a house with a tree": "shards",
 }
-"""What to paint, and the patch set to paint it with."""
+"""The patch set of each prompt."""
 WITH, WITHOUT = "with evolution", ("without, two apart", "without, one for longer")
 WAYS = (WITH, *WITHOUT)
 VIEWS = 64
-"""Views that a finished picture is judged on."""
+"""Views on which a finished picture is evaluated."""
 FIRST_VIEW_SEED = 1_000_000
 """Seed of the first pass of those views."""
 
 Row = dict[str, Any]
-"""Prompt, patch set, seed, and the final loss by way."""
+"""The prompt, patch set and seed, and the final loss in each way."""
 
 
 def configuration(prompt: str, patches: str, seed: int, way: str, options: argparse.Namespace) -> RunConfig:
-    """Return the run of one prompt and seed in one way; all ways see equally many views."""
+    """Return the configuration of one prompt, seed and way; all ways evaluate equally many views."""
     given: dict[str, Any] = {
         "prompts": (prompt,),
         "renderer": "collage",
@@ -71,6 +70,7 @@ def configuration(prompt: str, patches: str, seed: int, way: str, options: argpa
         values = merged(values, {"steps": 3, "cutouts": {"count": 2}, "evolution": {"every": 2}})
     if options.every is not None:
         values = merged(values, {"evolution": {"every": options.every}})
+
     config = RunConfig.make({**values, "population": 2})
     if way == WITH:
         return config
@@ -80,7 +80,7 @@ def configuration(prompt: str, patches: str, seed: int, way: str, options: argpa
 
 
 def best_picture(config: RunConfig, guide: Guide) -> tuple[Image, float]:
-    """Run a configuration; return its best candidate's picture [1, 3, H, W] and that one's final loss."""
+    """Run a configuration; return the picture [1, 3, H, W] of the best candidate and its final loss."""
     formats = {guide.name: format_name(guide.precision)}
     context, state = prepare(config, formats, [guide])
     problem = context.problem
@@ -91,18 +91,20 @@ def best_picture(config: RunConfig, guide: Guide) -> tuple[Image, float]:
     with torch.no_grad():
         picture = problem.background.opaque(problem.renderer(problem.canvas))[best : best + 1]
     passes = max(1, VIEWS // config.cutouts.count)
-    judged = [
-        float(problem.objective(picture, [torch.Generator().manual_seed(FIRST_VIEW_SEED + number)]).losses)
-        for number in range(passes)
-    ]
-    return picture, statistics.mean(judged)
+
+    losses = []
+    for number in range(passes):
+        generator = torch.Generator().manual_seed(FIRST_VIEW_SEED + number)
+        losses.append(float(problem.objective(picture, [generator]).losses))
+    return picture, statistics.mean(losses)
 
 
 def kept_loss(config: RunConfig, guide: Guide, way: str, work: Path) -> float:
-    """Return a run's final loss from the folder of those that are done; run it if it is not there."""
+    """Return the final loss of a run from the folder of finished runs; run it first if it is missing."""
     identity = {"config": json.loads(config.to_json()), "guide": guide.digest, "views": VIEWS}
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
     path = work / f"{slug(config.title)}-{config.seed}-{slug(way)}-{digest}.json"
+
     if not path.is_file():
         picture, loss = best_picture(config, guide)
         write_png(path.with_suffix(".png"), picture[0], config.to_json())
@@ -112,7 +114,7 @@ def kept_loss(config: RunConfig, guide: Guide, way: str, work: Path) -> float:
 
 
 def compare(guide: Guide, options: argparse.Namespace) -> list[Row]:
-    """Return the final losses of all prompts and seeds."""
+    """Return the final losses of all prompts and seeds, and print each."""
     rows = []
     prompts = dict(list(PROMPTS.items())[:1]) if options.trial else PROMPTS
     for seed in range(options.seeds):
@@ -127,12 +129,16 @@ def compare(guide: Guide, options: argparse.Namespace) -> list[Row]:
 
 
 def summary(rows: Sequence[Row]) -> Row:
-    """Return mean losses by way, and what evolution gains over each other way.
+    """Return the mean loss in each way, and the gain of evolution over each other way.
 
-    The gain is the mean of the differences run by run, positive if evolution is better, with
-    its standard error; wins are the runs in which it is better.
+    The gain is the mean difference between two runs, positive if evolution is better, with its standard
+    error. Wins are the runs in which evolution is better.
     """
-    found: Row = {"runs": len(rows), "mean": {way: statistics.mean(row[way] for row in rows) for way in WAYS}}
+    means = {}
+    for way in WAYS:
+        means[way] = statistics.mean([row[way] for row in rows])
+
+    found: Row = {"runs": len(rows), "mean": means}
     for way in WITHOUT:
         gains = [row[way] - row[WITH] for row in rows]
         spread = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0.0
@@ -142,24 +148,36 @@ def summary(rows: Sequence[Row]) -> Row:
 
 
 def markdown(summaries: Mapping[str, Row]) -> str:
-    """Return the table: a row per prompt, and one for all."""
+    """Return the Markdown table with a row for each of the summaries."""
     wins = [f"wins over {way.removeprefix('without, ')}" for way in WITHOUT]
     head = ["prompt", *(f"mean loss {way}" for way in WAYS), *wins]
     lines = [head, ["---"] * len(head)]
     for name, found in summaries.items():
         means = [f"{found['mean'][way]:.4f}" for way in WAYS]
-        lines.append([name, *means, *(f"{found[way]['wins']} of {found['runs']}" for way in WITHOUT)])
+        wins = [f"{found[way]['wins']} of {found['runs']}" for way in WITHOUT]
+        lines.append([name, *means, *wins])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
+def summaries_of(rows: Sequence[Row]) -> dict[str, Row]:
+    """Return the summary of each prompt, and that of `all`."""
+    by_prompt: dict[str, list[Row]] = {}
+    for row in rows:
+        by_prompt.setdefault(row["prompt"], []).append(row)
+
+    summaries = {prompt: summary(group) for prompt, group in by_prompt.items()}
+    return {**summaries, "all": summary(rows)}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print a table."""
+    """Measure, and print a table."""
     options_ = parser("evolution", __doc__)
-    options_.add_argument("--work", type=Path, default=RESULTS / "evolution", help="folder of the runs")
-    options_.add_argument("--seeds", type=int, default=5)
-    options_.add_argument("--preset", default="draft", choices=SHIPPED)
-    options_.add_argument("--every", type=int, help="steps between two rounds; the configuration's default")
+    options_.add_argument("--work", type=Path, default=RESULTS / "evolution", help="folder of finished runs")
+    options_.add_argument("--seeds", type=int, default=5, help="runs of each prompt (default 5)")
+    options_.add_argument("--preset", default="draft", choices=SHIPPED, help="default draft")
+    options_.add_argument("--every", type=int, help="steps between two rounds of evolution")
     options = options_.parse_args(arguments)
+
     options.seeds = 1 if options.trial else options.seeds
     options.work.mkdir(parents=True, exist_ok=True)
     results = Results("evolution", options)
@@ -169,15 +187,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         choose_precision(guide, with_population(first)[1] * first.cutouts.count, torch.device("cpu"))
     )
     rows = compare(guide, options)
-    summaries = {
-        prompt: summary([row for row in rows if row["prompt"] == prompt])
-        for prompt in dict.fromkeys(row["prompt"] for row in rows)
-    } | {"all": summary(rows)}
+
+    summaries = summaries_of(rows)
     table = markdown(summaries)
     print(f"\n{table}")
     for way in WITHOUT:
         found = summaries["all"][way]
-        results.note(f"evolution's gain in mean loss over: {way}", found["gain"], "", "> 0")
+        results.note(f"gain of evolution in mean loss over: {way}", found["gain"], "", "> 0")
         results.note(f"  runs of {len(rows)} in which it is better", found["wins"])
     write_atomically(options.out.with_suffix(".md"), table.encode())
     results.finish(

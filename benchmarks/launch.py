@@ -1,9 +1,9 @@
-"""Run a command, and print its exit status, seconds and peak memory (MB) as JSON.
+"""Run a command, and print its exit status, seconds, peak memory (MB) and CPU seconds as JSON.
 
 python benchmarks/launch.py COMMAND...
 
-A program of its own, because Linux counts the peak of the process that starts another one
-as the other one's: this one is small. What the command prints goes to stderr.
+This is a separate, small program, because Linux counts the peak memory of the starting process as
+the new one's. Whatever the command prints goes to stderr.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ def main() -> None:
     process = subprocess.Popen(sys.argv[1:], stdout=sys.stderr)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - begun
-    print(json.dumps([os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss / 1024]))
+    processor = usage.ru_utime + usage.ru_stime
+    print(json.dumps([os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss / 1024, processor]))
 
 
 if __name__ == "__main__":

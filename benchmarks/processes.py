@@ -1,4 +1,4 @@
-"""Memory of this process, and time and memory of others (Linux). MB and GB are powers of 1,024."""
+"""Memory of this process, and time and memory of others, on Linux. MB and GB are powers of 1,024."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,15 +16,22 @@ ROOT = Path(__file__).parent.parent
 
 
 class Usage(NamedTuple):
-    """What a whole process took: seconds by the clock, and the peak of its resident memory in MB."""
+    """Resources that a whole process used.
+
+    Args:
+        seconds: elapsed time.
+        megabytes: peak of its resident memory.
+        processor: seconds of CPU time, summed over its threads.
+    """
 
     seconds: float
     megabytes: float
+    processor: float = 0.0
 
 
 def growth(work: Callable[[], object]) -> float:
-    """Return by how many MB the peak of this process rises above what it holds now."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak so far, a parent's even, is forgotten
+    """Return by how many MB `work` raises the peak memory of this process above the present use."""
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = _peak()
     work()
     return _peak() - before
@@ -37,36 +44,40 @@ def _peak() -> float:
 
 
 def growth_printed_by(module: str, *arguments: str) -> float:
-    """Return the number that a benchmark prints last in a process of its own.
+    """Run a benchmark in a new process and return the last number that it prints.
 
     Args:
         module: such as "benchmarks.collage".
-        arguments: its command line.
+        arguments: of its command line.
     """
     command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     return float(done.stdout.split()[-1])
 
 
-def run_artgen(arguments: Sequence[str], folder: Path, cache: Path) -> Usage:
-    """Run the command line of the artgen that is imported here, from its start to its end.
+def run_artgen(
+    arguments: Sequence[str], folder: Path, cache: Path, environment: Mapping[str, str] = os.environ
+) -> Usage:
+    """Run the artgen that is imported here in a new process, and measure it.
 
     Args:
         arguments: of `artgen`.
-        folder: where it is started.
-        cache: folder of its cache, such as of the number formats it measured.
+        folder: its working directory.
+        cache: folder of its cache, with the number formats that it has measured.
+        environment: its variables; the import path and the cache are added.
 
     Raises:
-        SystemExit: it failed.
+        SystemExit: artgen failed.
     """
-    paths = [str(Path(artgen.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    environment = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "XDG_CACHE_HOME": str(cache)}
+    paths = [str(Path(artgen.__file__).parents[1]), environment.get("PYTHONPATH", "")]
+    places = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "XDG_CACHE_HOME": str(cache)}
     launcher = [sys.executable, str(Path(__file__).with_name("launch.py"))]
     command = [*launcher, sys.executable, "-m", "artgen", *arguments]
+
     done = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, text=True, cwd=folder, env=os.environ | environment
+        command, check=True, stdout=subprocess.PIPE, text=True, cwd=folder, env={**environment, **places}
     )
-    status, seconds, megabytes = json.loads(done.stdout)
+    status, seconds, megabytes, processor = json.loads(done.stdout)
     if status:
         raise SystemExit(f"artgen {' '.join(arguments)} failed with status {status}")
-    return Usage(seconds, megabytes)
+    return Usage(seconds, megabytes, processor)

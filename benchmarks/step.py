@@ -1,13 +1,14 @@
-"""What part of a step is not the guide's own forward and backward.
+"""Which percentage of a step is not the guide's own forward and backward pass.
 
     python -m benchmarks.step [--rounds 11]
 
-Every renderer as it is by default, with ViT-B/32 at 8 cutouts and with the bundled guide at
-16. ViT-B/32 gets random weights: the arithmetic is the same. A whole step, the guide alone as it
-leads and the guide alone as it judges, on as many views as the step shows it, are run in turn. The
-rest of a step is the step less the guide that leads; the part is rest / (rest + judging guide),
-the median over the rounds. Both guides are one but for the bundled one, which leads by its look
-alone, nearly for nothing: a step is held against what its whole network would cost.
+Every renderer with its default options, with ViT-B/32 at 8 cutouts and with the bundled guide at 16.
+ViT-B/32 has random weights, because the arithmetic is the same. Three things run in turn on the same number
+of views: a whole step, the guide alone as it leads, and the guide alone as it judges. The rest is the step
+less the leading guide; the percentage is rest / (rest + judging guide), the median over the rounds.
+
+Only the bundled guide differs between the two: it leads by its look alone, which costs almost nothing. So
+a step is compared with the cost of its whole network.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ GOALS: Mapping[str, Mapping[str, str]] = {
     "ViT-B-32": {"pixel": "< 10", "strokes": "< 15", "collage": "< 25"},
     "doodle": {"pixel": "<= 50", "strokes": "<= 50", "collage": "<= 50"},
 }
-"""Greatest part in percent, by guide and renderer."""
+"""Largest percentage, by guide and renderer."""
 CUTOUTS = {"ViT-B-32": 8, "doodle": 16}
-"""Views of each candidate by guide, as in everyday work."""
+"""Views of each candidate, by guide."""
 
 
 def random_weights(name: str, folder: Path) -> str:
-    """Write an open_clip model with random weights, the same each time, and return its guide spec."""
+    """Write an open_clip model with fixed random weights; return it as artgen takes guides."""
     import open_clip
     from safetensors.torch import save_file
 
@@ -49,7 +50,7 @@ def random_weights(name: str, folder: Path) -> str:
 
 
 def measure(config: RunConfig, rounds: int) -> dict[str, Any]:
-    """Return the seconds of whole steps and of the guide alone, and what they were measured with."""
+    """Return the seconds of whole steps and of the guide alone, and the settings of the measurement."""
     context, state = prepare(config)
     guide, population = context.guides[0], context.settings.population
     views = torch.rand(population * config.cutouts.count, 3, *guide.image_size).requires_grad_()
@@ -74,29 +75,36 @@ def measure(config: RunConfig, rounds: int) -> dict[str, Any]:
     }
 
 
+def configuration(guide: str, renderer: str, cutouts: int, precision: str) -> RunConfig:
+    """Return the configuration of the run whose steps are measured."""
+    return RunConfig.make(
+        {
+            "prompts": "a blue rabbit",
+            "renderer": renderer,
+            "guides": guide,
+            "cutouts": {"count": cutouts},
+            "seed": 1,
+            "precision": precision,
+        }
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure each renderer with each guide."""
     options_ = parser("step", __doc__)
-    options_.add_argument("--rounds", type=int, default=11)
-    options_.add_argument("--precision", default="auto")
-    options_.add_argument("--renderer", choices=tuple(GOALS["doodle"]), help="only this one")
-    options_.add_argument("--guide", choices=tuple(GOALS), help="only this one")
+    options_.add_argument("--rounds", type=int, default=11, help="timings of each part (default 11)")
+    options_.add_argument("--precision", default="auto", help="number format of the guide (default auto)")
+    options_.add_argument("--renderer", choices=tuple(GOALS["doodle"]), help="only this renderer")
+    options_.add_argument("--guide", choices=tuple(GOALS), help="only this guide")
     options = options_.parse_args(arguments)
     results, measured = Results("step", options), {}
+
     for guide in [options.guide] if options.guide else GOALS:
         with tempfile.TemporaryDirectory() as folder:
             spec = guide if guide == "doodle" else random_weights(guide, Path(folder))
             for renderer in [options.renderer] if options.renderer else GOALS[guide]:
-                config = RunConfig.make(
-                    {
-                        "prompts": "a blue rabbit",
-                        "renderer": renderer,
-                        "guides": spec,
-                        "cutouts": {"count": 1 if options.trial else CUTOUTS[guide]},
-                        "seed": 1,
-                        "precision": options.precision,
-                    }
-                )
+                cutouts = 1 if options.trial else CUTOUTS[guide]
+                config = configuration(spec, renderer, cutouts, options.precision)
                 name = f"{renderer}, {guide}, {CUTOUTS[guide]} cutouts"
                 measured[name] = measure(config, 1 if options.trial else options.rounds)
                 note(results, name, measured[name], GOALS[guide][renderer])
@@ -104,10 +112,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def note(results: Results, name: str, measured: Mapping[str, Any], goal: str) -> None:
-    """Note the part of a step that is not the guide's, against a guide that judges, and the seconds of a step."""
+    """Note the percentage of a step that is not the guide's, and the seconds of a step."""
     rounds = zip(measured["step"], measured["guide"], measured["judge"], strict=True)
     parts = [100 * (step - guide) / (step - guide + judge) for step, guide, judge in rounds]
-    results.note(f"{name}: part that is not the guide's", statistics.median(parts), "%", goal)
+    results.note(f"{name}: not the guide's own", statistics.median(parts), "%", goal)
     results.note(f"{name}: a step", statistics.median(measured["step"]), "s")
 
 

@@ -1,15 +1,15 @@
-"""The strokes renderer: time, memory, how its cost grows, and what it can show.
+"""The strokes renderer: time, memory, how its cost grows, and how well it can fit a photograph.
 
     python -m benchmarks.strokes [--rounds 15] [--no-fit]
 
-The scene is fixed: seed 0, starts uniform on the canvas, each next control point within
-±0.05 canvas of the last, widths 2 to 8 pixels at 224 (in proportion at other sizes).
-All parts are run in turn, forward and backward, so that a busy machine slows all alike;
-times are medians, ratios are medians of the ratios within a round. Memory is the growth of
-the peak in a process of its own. The dense form holds every chord against every pixel.
+The scene is fixed: seed 0, uniform starting points, each next control point within ±0.05 canvas of the
+last one, widths 2 to 8 pixels at 224 (in proportion at other sizes). All parts run in turn, forward and
+backward, so that a busy machine slows all alike. Times are medians, and ratios are medians of the ratios
+within a round. Memory is the growth of the peak in a new process. The dense form compares every chord with
+every pixel.
 
-The fits (some minutes; left out by --no-fit) take 500 steps at the product's own rates from
-random strokes to a photograph that comes with scikit-image, 224 x 224.
+The fits take some minutes; `--no-fit` skips them. Each takes 500 steps, with the learning rates of the
+product, from random strokes to a photograph from scikit-image, 224 x 224.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TIMES = (
     ("1024 at 224", "1,024 strokes, 224 x 224", "< 0.52"),
     ("256 at 448", "256 strokes, 448 x 448", "< 0.58"),
 )
-"""Part, what it is, goal in seconds: the last two are a fifth of DiffVG's 2.6 s and 2.9 s."""
+"""Part, title, and goal in seconds. The last two goals are a fifth of DiffVG's 2.6 s and 2.9 s."""
 RATIOS = (
     ("dense 64 at 112", 1, "64 at 112", "64 strokes, 112 x 112: dense / fast", ">= 10"),
     ("1024 a quarter as long", 1, "256 at 224", "1,024 strokes a quarter as long / 256", "< 2"),
@@ -45,19 +45,19 @@ RATIOS = (
     ("256 at 224, population 8", 1, "256 at 224", "256 strokes, 224 x 224: population 8 / one", "<= 8"),
     ("64 at 112, population 8", 8, "64 at 112", "64 strokes, 112 x 112: population 8 / 8 x one", "< 0.7"),
 )
-"""Part, and how many times the part it is compared with, what the ratio is, goal."""
+"""Part, factor and name of the part it is compared with, title, and goal."""
 FITS = {256: ">= 22", 1024: ">= 25"}
 """Goal in dB by number of strokes."""
 
 
 def scene(strokes: int, side: int, population: int = 1, reach: float = 0.05) -> Paths:
-    """Return the fixed scene, whose points, radii and paint get gradients.
+    """Return the fixed scene; its points, radii and paint require gradients.
 
     Args:
         strokes: how many.
         side: of the canvas in pixels.
         population: candidates.
-        reach: how far a control point is from the one before at most, in sides.
+        reach: largest distance of a control point from the one before, in sides.
     """
     generator = torch.Generator().manual_seed(0)
     shape = (population, strokes)
@@ -72,7 +72,7 @@ def scene(strokes: int, side: int, population: int = 1, reach: float = 0.05) -> 
 
 
 def fast(paths: Paths, side: int) -> Callable[[], object]:
-    """Return forward and backward of the product."""
+    """Return a function that runs the product forward and backward."""
 
     def run() -> None:
         picture = paint(paths, Window(0, 0, side, side))
@@ -82,7 +82,7 @@ def fast(paths: Paths, side: int) -> Callable[[], object]:
 
 
 def dense(paths: Paths, side: int, chords: int = 8) -> Callable[[], object]:
-    """Return forward and backward of every chord against every pixel, float32, by autograd."""
+    """Return a function that compares every chord with every pixel, in float32, by autograd."""
 
     def run() -> None:
         centre = torch.arange(side) + 0.5
@@ -98,6 +98,7 @@ def dense(paths: Paths, side: int, chords: int = 8) -> Callable[[], object]:
 
 
 def _covered(nodes: Tensor, radius: Tensor, pixels: Tensor) -> Tensor:
+    """Return the coverage of pixels [H * W, 1, 2] by one stroke, 0 to 1."""
     start, end = nodes[:, :-1].reshape(-1, 2), nodes[:, 1:].reshape(-1, 2)
     line = end - start
     place = ((pixels - start) * line).sum(-1) / line.square().sum(-1).clamp(min=1e-12)
@@ -107,14 +108,14 @@ def _covered(nodes: Tensor, radius: Tensor, pixels: Tensor) -> Tensor:
 
 
 def measure_growth(kind: str) -> float:
-    """Return by how many MB 64 strokes at 112 x 112 raise this process's peak."""
+    """Return by how many MB 64 strokes at 112 x 112 raise the peak of this process."""
     run = fast(scene(64, 112), 112) if kind == "fast" else dense(scene(64, 112), 112)
-    fast(scene(1, 16), 16)()  # the start-up of torch is not counted
+    fast(scene(1, 16), 16)()  # leaves out the memory that torch takes at its start
     return growth(run)
 
 
 def parts(shrink: int = 1) -> dict[str, Callable[[], object]]:
-    """Return what is timed, by name; numbers and sides divided by `shrink`, for a trial."""
+    """Return what is timed, by name. A trial divides numbers and sides by `shrink`."""
     small, side, large = 112 // shrink, 224 // shrink, 448 // shrink
     few, some, many = 64 // shrink, 256 // shrink, 1024 // shrink
     return {
@@ -138,13 +139,11 @@ def note_times(results: Results, seconds: Mapping[str, Sequence[float]]) -> None
 
 
 def note_memory(results: Results, threads: int) -> None:
-    """Note the growth of memory, each form in a process of its own."""
-    grown = {
-        kind: growth_printed_by("benchmarks.strokes", "--growth-of", kind, "--threads", str(threads))
-        for kind in ("fast", "dense")
-    }
-    for kind, megabytes in grown.items():
-        results.note(f"64 strokes, 112 x 112: growth of memory, {kind}", megabytes, "MB")
+    """Note the growth of memory of both forms, each in a new process."""
+    grown = {}
+    for kind in ("fast", "dense"):
+        grown[kind] = growth_printed_by("benchmarks.strokes", "--growth-of", kind, "--threads", str(threads))
+        results.note(f"64 strokes, 112 x 112: growth of memory, {kind}", grown[kind], "MB")
     ratio = grown["fast"] / grown["dense"]
     results.note("64 strokes, 112 x 112: growth of memory, fast / dense", ratio, "", "<= 0.2")
 
@@ -156,12 +155,12 @@ def photograph(side: int) -> Image:
 
 
 def fit(strokes: int, target: Image, steps: int) -> float:
-    """Return the PSNR in dB that random strokes reach by following the squared error.
+    """Fit random strokes to a picture by the squared error; return the PSNR in dB.
 
     Args:
         strokes: how many.
         target: [1, 3, H, W] in [0, 1].
-        steps: of Adam, at the product's rates and schedule.
+        steps: of Adam, with the rates and the schedule of the product.
     """
     kind, schedule = renderers.get("strokes"), OptimiserOptions()
     options = {"strokes": strokes, "segments": SEGMENTS, "width": 0.02}
@@ -179,25 +178,34 @@ def fit(strokes: int, target: Image, steps: int) -> float:
     return float(-10 * error.log10())
 
 
+def note_fits(results: Results, shrink: int, steps: int) -> None:
+    """Note how well strokes fit a photograph. A trial divides numbers and sides by `shrink`."""
+    for strokes, goal in FITS.items():
+        found = fit(strokes // shrink, photograph(224 // shrink), steps)
+        results.note(f"{strokes:,} strokes fit a photograph, 224 x 224, 500 steps: PSNR", found, "dB", goal)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print every figure beside its goal."""
     options_ = parser("strokes", __doc__)
-    options_.add_argument("--rounds", type=int, default=15)
-    options_.add_argument("--fit", action=argparse.BooleanOptionalAction, default=True)
+    options_.add_argument("--rounds", type=int, default=15, help="timings of each part (default 15)")
+    options_.add_argument(
+        "--fit", action=argparse.BooleanOptionalAction, default=True, help="fit photographs"
+    )
     options_.add_argument("--growth-of", choices=["fast", "dense"], help=argparse.SUPPRESS)
     options = options_.parse_args(arguments)
     if options.growth_of:
         torch.set_num_threads(options.threads)
         print(measure_growth(options.growth_of))
         return
+
     results = Results("strokes", options)
     rounds, shrink = (1, 8) if options.trial else (options.rounds, 1)
     seconds = alternate(parts(shrink), rounds)
     note_times(results, seconds)
     note_memory(results, options.threads)
-    for strokes, goal in FITS.items() if options.fit else ():
-        found = fit(strokes // shrink, photograph(224 // shrink), 2 if options.trial else 500)
-        results.note(f"{strokes:,} strokes fit a photograph, 224 x 224, 500 steps: PSNR", found, "dB", goal)
+    if options.fit:
+        note_fits(results, shrink, 2 if options.trial else 500)
     results.finish(seconds=seconds)
 
 

@@ -1,11 +1,11 @@
-"""A collage of 4 x 3 tiles, painted and exported at 4,096 pixels wide: memory, and whether seams show.
+"""A collage of 4 x 3 tiles, painted and exported 4,096 pixels wide: memory, and whether seams show.
 
     python -m benchmarks.tiles [--steps 60] [--keep FOLDER]
 
-Both are whole processes of `artgen`. A seam is a line where a tile begins or ends within the
-picture. Its figure is how steep the exported picture is across seams, relative to the lines
-beside them (`artgen.runs.tiles.seam_contrast`); 1 is a picture without seams. The same figure
-of lines that are no seams, a part of a tile away, tells what a picture has by chance.
+Painting and exporting are whole processes of `artgen`. A seam is a line inside the picture where a tile
+starts or ends. Its figure is the gradient of the exported picture across seams, relative to the lines
+beside them (`artgen.runs.tiles.seam_contrast`); it is 1 in a picture without seams. The same figure for
+other lines, a fraction of a tile away, shows what to expect by chance.
 """
 
 from __future__ import annotations
@@ -31,33 +31,31 @@ grass ; a flower ; a rabbit ; grass
 """
 PATCHES = "animals,plants,sky"
 SHIFTS = (-1 / 9, 1 / 9, 1 / 6)
-"""How far lines that are no seams are from seams, in tiles; seams are a third of a tile apart."""
+"""Distances in tiles of other lines from the seams, which are a third of a tile apart."""
 
 
 def exported_size(tile: Size, tiling: Tiling, width: int) -> Size:
-    """Return the size of the whole at this width."""
+    """Return the size of the whole picture at this width."""
     canvas = tiling.canvas(tile)
     return Size(round(width * canvas.height / canvas.width), width)
 
 
 def contrast_elsewhere(picture: Image, tiling: Tiling, tile: Size) -> list[float]:
-    """Return `seam_contrast` of lines that are no seams, once for each of `SHIFTS`."""
+    """Return `seam_contrast` of other lines, for each of `SHIFTS`."""
     canvas = tiling.canvas(tile)
     found = []
     for shift in SHIFTS:
-        moves = [
-            round(shift * of_tile * of_picture / of_canvas)
-            for of_tile, of_picture, of_canvas in zip(tile, picture.shape[2:], canvas, strict=True)
-        ]
-        found.append(seam_contrast(picture.roll(moves, (2, 3)), tiling, tile))
+        down = round(shift * tile.height * picture.shape[2] / canvas.height)
+        right = round(shift * tile.width * picture.shape[3] / canvas.width)
+        found.append(seam_contrast(picture.roll([down, right], (2, 3)), tiling, tile))
     return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Paint, export, measure."""
+    """Paint, export and measure."""
     options_ = parser("tiles", __doc__)
-    options_.add_argument("--steps", type=int, default=60, help="of each tile")
-    options_.add_argument("--width", type=int, default=4096, help="of the export in pixels")
+    options_.add_argument("--steps", type=int, default=60, help="of each tile (default 60)")
+    options_.add_argument("--width", type=int, default=4096, help="of the export, in pixels (default 4096)")
     options_.add_argument("--keep", type=Path, help="new folder for the run and its pictures")
     options = options_.parse_args(arguments)
     width, steps = (256, 1) if options.trial else (options.width, options.steps)
@@ -83,19 +81,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def note_seams(results: Results, picture: Image, tiling: Tiling, tile: Size) -> None:
-    """Note how much steeper the picture is across seams than elsewhere, and what chance gives.
+    """Note the gradient across seams relative to the lines beside them, and the same for other lines.
 
     Args:
-        results: what to note it in.
-        picture: [1, 3, H, W] the whole.
-        tiling: how tiles lie.
-        tile: size of the tiles while they were optimised.
+        results: collects the figures.
+        picture: [1, 3, H, W], the whole.
+        tiling: layout of the tiles.
+        tile: size of a tile while it was optimised.
     """
     ratio = seam_contrast(picture, tiling, tile)
     results.note("mean gradient across seams / beside them: difference from 1", abs(ratio - 1), "", "< 0.1")
     results.note("  the ratio itself", ratio)
     for shift, elsewhere in zip(SHIFTS, contrast_elsewhere(picture, tiling, tile), strict=True):
-        results.note(f"  the ratio of lines that are no seams, {shift:+.2f} tiles away", elsewhere)
+        results.note(f"  the ratio for other lines, {shift:+.2f} tiles away", elsewhere)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Write the model card into the package, out of the measured figures.
+"""Write the model card into the package from the measured figures.
 
     python -m training.card --work DIR --to artgen/guides/doodle
 
-Reads `figures/<step>.json` of the shipped weights (from `evaluate`), `card.md` beside this file, and the
-sources' licences from `sources.json`.
+This fills the template `card.md` beside this file with `figures/<step>.json` (from `evaluate`), the newest
+records (from `record`) and the licences in `sources.json`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ RECORD_HEAD = (
 SHEET_HEAD = (
     "Contact sheets, marked right (+) or wrong (-) with what the judge saw, are in the project's repository:"
 )
+SETS = {"openmoji": "OpenMoji", "openmoji things": "OpenMoji, things only", "emojione-v1": "EmojiOne v1"}
+"""Titles of the test sets, by their name in the figures."""
 TEMPLATE = Path(__file__).parent / "card.md"
 
 
@@ -42,23 +44,19 @@ def sources_table() -> str:
 
 
 def percent(figures: dict) -> str:
-    """Return 'top-1 / top-5' in percent."""
+    """Return "top-1 / top-5" in percent."""
     return f"{figures['top1']:.1f} / {figures['top5']:.1f}"
 
 
 def named(figures: dict, goal: str) -> list[str]:
-    """Return the rows about names."""
+    """Return the rows about names; `goal` is that of the guide."""
     guide, teacher = figures["guide"], figures.get("teacher", {})
     rows = []
-    for key, words in (
-        ("openmoji", "OpenMoji"),
-        ("openmoji things", "OpenMoji, things only"),
-        ("emojione-v1", "EmojiOne v1"),
-    ):
+    for key, title in SETS.items():
         if key in guide:
-            classes = guide[key]["classes"]
+            classes, found = guide[key]["classes"], percent(guide[key])
             rows.append(
-                f"| names, {words}, {classes} classes: the guide, top-1 / top-5 | {percent(guide[key])} % | {goal} |"
+                f"| names, {title}, {classes} classes: the guide, top-1 / top-5 | {found} % | {goal} |"
             )
         if key in teacher:
             rows.append(f"| the same: the teacher | {percent(teacher[key])} % | 50 / 75 % |")
@@ -72,8 +70,6 @@ def figures_table(figures: dict) -> str:
         "| measure | measured | goal |",
         "|---|---|---|",
         *named(figures, "80 % of the teacher's, and 40 / - %"),
-    ]
-    rows += [
         f"| OpenMoji things, 600 drawings, top-5 clean, then under a 10-step L2 attack of 1.0 "
         f"| {attack['clean']['top5']:.1f}, {attack['attacked']['top5']:.1f} % | half is kept |",
         f"| two things, colours swapped or not, OpenMoji scenes (chance 50) | {two['colours']:.1f} % | 90 % |",
@@ -96,22 +92,30 @@ def newest_records(work: Path) -> dict[str, Path]:
 def record_table(records: dict[str, Path], sheets: Path | None) -> str:
     """Return what the judge found in the records as a Markdown table, and where their contact sheets are."""
     if not records:
-        return "Judging of painted pictures by an independent network is not measured yet."
+        return "Painted pictures have not been judged by an independent network yet."
+
     rows, links = [], []
     for renderer, folder in records.items():
-        told = json.loads((folder / "figures.json").read_text())
-        found, ceiling = told["found"], told["judge"]["ceiling"]
-        kinds = " | ".join(f"{found[kind]:.0f} %" for kind in ("coloured", "named", "several"))
-        rows.append(
-            f"| {renderer} | {len(told['pictures'])} | {found['right']:.0f} / {found['top5']:.0f} % "
-            f"| {kinds} | {told['colours']['mask']:.0f} % |"
-        )
+        figures = json.loads((folder / "figures.json").read_text())
+        ceiling = figures["judge"]["ceiling"]
+        rows.append(record_row(renderer, figures))
         if sheets is not None:
             links.append(f"* {renderer}: `{store_sheet(folder, renderer, sheets)}`")
+
     real, cells = ceiling["clean"], ceiling["32 cells"]
     values = {"right": real["right"], "top5": real["top5"], "cells": cells["right"], "cells5": cells["top5"]}
     head = [line.format(**values) for line in RECORD_HEAD]
     return "\n".join([*head, *rows, *(["", SHEET_HEAD, "", *links] if links else [])])
+
+
+def record_row(renderer: str, figures: dict) -> str:
+    """Return the table's row of one record."""
+    found = figures["found"]
+    kinds = " | ".join(f"{found[kind]:.0f} %" for kind in ("coloured", "named", "several"))
+    return (
+        f"| {renderer} | {len(figures['pictures'])} | {found['right']:.0f} / {found['top5']:.0f} % "
+        f"| {kinds} | {figures['colours']['mask']:.0f} % |"
+    )
 
 
 def store_sheet(folder: Path, renderer: str, sheets: Path) -> str:
@@ -124,16 +128,18 @@ def store_sheet(folder: Path, renderer: str, sheets: Path) -> str:
 
 
 def main() -> None:
-    """Fill the template."""
+    """Fill the template and write the card."""
     arguments = common.parser(__doc__)
-    arguments.add_argument("--to", type=Path, required=True)
-    arguments.add_argument("--sheets", type=Path, help="folder of the repository for the contact sheets")
+    arguments.add_argument("--to", type=Path, required=True, help="directory of the guide in the package")
+    arguments.add_argument("--sheets", type=Path, help="folder in the repository for the contact sheets")
     options = arguments.parse_args()
+
     weights = options.to / "open_clip_model.safetensors"
     trained = common.metadata(weights)
     step = trained["step"]
     axes = len(json.loads((options.to / "painting.json").read_text())["emphasis"]) - 1
     figures = json.loads((options.work / "figures" / f"{step:06d}.json").read_text())
+
     filled = TEMPLATE.read_text().format(
         sources=sources_table(),
         figures=figures_table(figures),
@@ -144,7 +150,7 @@ def main() -> None:
         sha256=common.sha256(weights),
     )
     (options.to / "MODEL_CARD.md").write_text(filled)
-    common.log(f"{options.to / 'MODEL_CARD.md'} for step {step}")
+    common.log(f"{options.to / 'MODEL_CARD.md'}: weights of step {step}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
-"""What a scene or a caption means, in numbers that image tower and text tower both learn.
+"""The meaning of a scene or a caption, as numbers that the image tower and the text tower both learn.
 
-The meaning of a scene has five parts side by side. *Names*: the teacher's embedding of what is shown, summed over
-the things. *Colours*, *number* and the *ground*'s colour: one direction each. *Bound*: the outer product of every
-thing's rough name and its keys (its colour; of two things also whether it is left or right, above or below), summed
-(Smolensky 1990), so that "a red cat and a blue dog" and "a blue cat and a red dog" are far apart although their words
-are the same.
-A caption's meaning is made in the same way from what it tells. As every number of it is known beforehand, each
-tower learns by regression, and neither needs the other.
+A meaning has five parts:
+
+* `names`: the teacher's embeddings of the things, summed;
+* `colours`, `number` and `background`: one direction each;
+* `bound`: the outer product of each thing's rough name and its keys, summed (Smolensky 1990). The keys are
+  its colour and, of two things, whether it is on the left or right, above or below. So "a red cat and a
+  blue dog" is far from "a blue cat and a red dog", although the words are the same.
+
+The meaning of a caption is made in the same way from what it says. Since every number is known beforehand,
+each tower learns by regression and does not need the other one.
 """
 
 from __future__ import annotations
@@ -27,12 +30,18 @@ from training.names import COLOURS
 NAME = 128
 NUMBERS = 5
 """One to four equal things, or two different ones."""
-PARTS = {"names": NAME, "colours": len(COLOURS), "number": NUMBERS, "ground": len(COLOURS), "bound": BOUND}
-WEIGHTS = {"names": 0.54, "colours": 0.12, "number": 0.08, "ground": 0.04, "bound": 0.22}
-"""Parts of the squared length when all parts are there."""
+PARTS = {
+    "names": NAME,
+    "colours": len(COLOURS),
+    "number": NUMBERS,
+    "background": len(COLOURS),
+    "bound": BOUND,
+}
+WEIGHTS = {"names": 0.54, "colours": 0.12, "number": 0.08, "background": 0.04, "bound": 0.22}
+"""Fraction of the squared length that each part has in a scene with all parts."""
 WIDTH = sum(PARTS.values())
 KEYS = SHADES + 2
-"""A colour's numbers, across and down."""
+"""The numbers of a colour, and the two axes of a position."""
 CODES = (
     (-93, -2, 24, -28),
     (71, 42, 42, 37),
@@ -46,12 +55,19 @@ CODES = (
     (-40, 13, 37, 83),
     (20, 31, -68, 63),
 )
-"""The direction of every colour: at least 76 degrees from all others. A text tower has no room for one axis each."""
+"""The direction of each colour, at least 76 degrees from all others: one axis each would take too much room."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One thing as it is shown or told: a vector of its name, the name's number, a colour (-1: none), its keys."""
+    """One thing in a picture or caption.
+
+    Args:
+        name: [128], the embedding of its name or of its drawing.
+        known: number of the name.
+        colour: number in `COLOURS`; -1 for none.
+        keys: [KEYS].
+    """
 
     name: Tensor
     known: int
@@ -60,13 +76,13 @@ class Seen:
 
 
 class Codes:
-    """Makes meanings of plans.
+    """Computes the meanings of plans.
 
     Args:
-        shown: unit [icons, 128], the teacher's embedding of every drawing.
-        prototypes: unit [names, 128], the direction of every name.
-        rough: unit [names, ROUGH], the same in few numbers.
-        name_of: the name's number of every drawing in training.
+        shown: [icons, 128], the teacher's embedding of each drawing, of unit length.
+        prototypes: [names, 128], the direction of each name, of unit length.
+        rough: [names, ROUGH], the names in fewer numbers, of unit length.
+        name_of: number of the name of each drawing in training.
     """
 
     def __init__(self, shown: Tensor, prototypes: Tensor, rough: Tensor, name_of: dict[int, int]):
@@ -75,32 +91,33 @@ class Codes:
 
     @classmethod
     def load(cls, work: common.Work) -> Codes:
-        """Return the codes of the teacher's names."""
+        """Return the codes for the teacher's names in a work folder."""
         stored = load_file(work.folder("teacher") / "names.safetensors")
         vocabulary = captions.Vocabulary(json.loads(work.catalogue.read_text()))
-        name_of = {icon: i for i, icons in enumerate(vocabulary.icons) for icon in icons}
-        return cls(stored["shown"], stored["prototypes"], stored["rough"], name_of)
+        return cls(stored["shown"], stored["prototypes"], stored["rough"], vocabulary.name_of())
 
     def of_pictures(self, plans: list[Plan]) -> Tensor:
-        """Return unit meanings [N, WIDTH] of what the scenes show: places and tints whether told or not."""
+        """Return unit meanings [N, WIDTH] of scenes, including places and tints that the caption omits."""
         return torch.stack([self._code(plan, shown=True) for plan in plans])
 
     def of_captions(self, plans: list[Plan]) -> Tensor:
-        """Return unit meanings [N, WIDTH] of what the captions tell."""
+        """Return unit meanings [N, WIDTH] of what the captions say."""
         return torch.stack([self._code(plan, shown=False) for plan in plans])
 
     def of_names(self, known: Tensor) -> Tensor:
-        """Return unit meanings [N, WIDTH] of one thing each, without a colour, from weights of names [N, names]."""
+        """Return unit meanings [N, WIDTH] of one thing each, without a colour, from name weights [N, names]."""
         names = F.normalize(known @ self.prototypes, dim=1)
         number = F.one_hot(torch.zeros(len(names), dtype=torch.long), NUMBERS)
-        told = {"names": names, "number": number.float()}
-        blank = {part: names.new_zeros(len(names), length) for part, length in PARTS.items()}
-        return self._joined(blank | told)
+        parts = {part: names.new_zeros(len(names), length) for part, length in PARTS.items()}
+        parts |= {"names": names, "number": number.float()}
+        return self._joined(parts)
 
     def _things(self, plan: Plan, shown: bool) -> list[Seen]:
+        """Return the things of a scene or, unless `shown`, of its caption."""
         pair = plan.kind == "pair"
         placed = pair and (shown or " and " not in plan.caption)
         upright = pair and abs(plan.things[0].y - plan.things[1].y) > abs(plan.things[0].x - plan.things[1].x)
+
         seen = []
         for thing in plan.things if pair else plan.things[:1]:
             known = self.name_of[thing.icon]
@@ -109,28 +126,39 @@ class Codes:
         return seen
 
     def _code(self, plan: Plan, shown: bool) -> Tensor:
+        """Return the unit meaning [WIDTH] of a scene or, unless `shown`, of its caption."""
         seen = self._things(plan, shown)
         names = F.normalize(torch.stack([thing.name for thing in seen]).sum(0), dim=0)
         bound = torch.stack([thing.keys for thing in seen]).T @ self.rough[[thing.known for thing in seen]]
+
         colours = torch.zeros(len(COLOURS))
         for thing in seen:
             if thing.colour >= 0:
                 colours[thing.colour] += 1
+
         number = torch.zeros(NUMBERS)
         number[NUMBERS - 1 if plan.kind == "pair" else len(plan.things) - 1] = 1
-        ground = torch.zeros(len(COLOURS))
-        if plan.ground >= 0 and (shown or "background" in plan.caption):
-            ground[plan.ground] = 1
-        told = {"names": names, "number": number, "ground": ground}
-        told |= {"colours": F.normalize(colours, dim=0), "bound": F.normalize(bound.flatten(), dim=0)}
-        return self._joined({part: vector[None] for part, vector in told.items()})[0]
 
-    def _joined(self, told: dict[str, Tensor]) -> Tensor:
-        scaled = [weight**0.5 * told[part] for part, weight in WEIGHTS.items()]
+        background = torch.zeros(len(COLOURS))
+        if plan.background >= 0 and (shown or "background" in plan.caption):
+            background[plan.background] = 1
+
+        parts = {
+            "names": names,
+            "number": number,
+            "background": background,
+            "colours": F.normalize(colours, dim=0),
+            "bound": F.normalize(bound.flatten(), dim=0),
+        }
+        return self._joined({part: vector[None] for part, vector in parts.items()})[0]
+
+    def _joined(self, parts: dict[str, Tensor]) -> Tensor:
+        """Return unit meanings [N, WIDTH] of parts [N, length]."""
+        scaled = [weight**0.5 * parts[part] for part, weight in WEIGHTS.items()]
         return F.normalize(torch.cat(scaled, 1), dim=1)
 
     def _keys(self, thing: Thing, placed: bool, upright: bool) -> Tensor:
-        """Return the thing's colour, and 1 or -1 at the axis along which it has its place."""
+        """Return the thing's colour and, if `placed`, 1 or -1 on the axis of the pair."""
         keys = torch.zeros(KEYS)
         if thing.colour >= 0:
             keys[:SHADES] = self.colours[thing.colour]
@@ -140,15 +168,25 @@ class Codes:
         return keys
 
 
+def errors(predicted: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """Return the mean squared error of each part of meanings [N, WIDTH], with the part scaled to unit length."""
+    lengths = list(PARTS.values())
+    predictions, targets = predicted.split(lengths, 1), target.split(lengths, 1)
+    found = {}
+    for i, (part, square) in enumerate(WEIGHTS.items()):
+        found[part] = (predictions[i] - targets[i]).square().sum(1).mean() / square
+    return found
+
+
 def rough(prototypes: Tensor, pictures: Tensor, names: Tensor) -> Tensor:
-    """Return names in few numbers, those of a name that a small picture tells best, unit [names, ROUGH].
+    """Return names in the few numbers that a small picture predicts best, [names, ROUGH], of unit length.
 
     Reduced-rank regression (Izenman 1975): the first principal components of what ridge regression predicts.
 
     Args:
-        prototypes: unit [names, 128].
+        prototypes: [names, 128], of unit length.
         pictures: [N, pixels], small.
-        names: the number [N] of what each shows.
+        names: [N], the number of the name that each shows.
     """
     centred = prototypes - prototypes.mean(0)
     seen = pictures - pictures.mean(0)
@@ -160,7 +198,7 @@ def rough(prototypes: Tensor, pictures: Tensor, names: Tensor) -> Tensor:
 
 
 def mirrors(plan: Plan) -> bool:
-    """Tell whether the mirrored scene means the same: it has no left and right."""
+    """Return whether the mirrored scene has the same meaning, because it has no left and right."""
     first, last = plan.things[0], plan.things[-1]
     sideways = plan.kind == "pair" and abs(first.x - last.x) >= abs(first.y - last.y)
     return plan.may_flip and not sideways

@@ -1,4 +1,4 @@
-"""What every step of the recipe shares: folders, atomic files, logging and seeds."""
+"""Shared by all steps of the recipe: folders, atomic files, logging and seeds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,43 +14,43 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Work:
-    """The folder of one training: data, shards, checkpoints and logs live below it."""
+    """The folder of one training, which contains its data, shards, checkpoints and figures."""
 
     root: Path
 
     def folder(self, name: str) -> Path:
-        """Return the sub-folder `name`, made if it is missing."""
+        """Return the sub-folder `name`; create it if it is missing."""
         path = self.root / name
         path.mkdir(parents=True, exist_ok=True)
         return path
 
     @property
     def icons(self) -> Path:
-        """All rasterised drawings, one tensor."""
+        """File of all rasterised drawings, one tensor."""
         return self.folder("data") / "icons.safetensors"
 
     @property
     def catalogue(self) -> Path:
-        """Name, style and group of every row of `icons`."""
+        """File of the name, style and group of each row of `icons`."""
         return self.folder("data") / "catalogue.json"
 
 
 def parser(doc: str) -> argparse.ArgumentParser:
-    """Return a command line with the arguments all steps have."""
+    """Return a command line with the arguments that all steps have."""
     arguments = argparse.ArgumentParser(description=(doc or "").strip().splitlines()[0])
     arguments.add_argument("--work", type=Path, required=True, help="folder for data, checkpoints, logs")
-    arguments.add_argument("--threads", type=int, default=2)
-    arguments.add_argument("--device", default="cpu")
+    arguments.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
     arguments.add_argument("--smoke", action="store_true", help="tiny sizes: seconds instead of hours")
     return arguments
 
 
-def save_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict | None = None) -> None:
-    """Write a safetensors file beside its name, then move it into place."""
+def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict | None = None) -> None:
+    """Write a safetensors file atomically, with `metadata` as JSON."""
     partial = path.with_name(path.name + ".partial")
     text = {"format": "pt"} | ({"json": json.dumps(metadata)} if metadata is not None else {})
     save_file({key: value.contiguous() for key, value in tensors.items()}, partial, metadata=text)
@@ -59,13 +59,13 @@ def save_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict | 
 
 
 def metadata(path: Path) -> dict:
-    """Return what `save_tensors` stored beside the tensors."""
+    """Return the metadata that `save_tensors` wrote."""
     with safe_open(path, framework="pt") as file:
         return json.loads(file.metadata()["json"])
 
 
 def save_json(value: object, path: Path) -> None:
-    """Write JSON beside its name, then move it into place."""
+    """Write a JSON file atomically."""
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
     partial.replace(path)
@@ -77,7 +77,7 @@ def sha256(path: Path) -> str:
 
 
 def generator(*key: int | str) -> torch.Generator:
-    """Return a generator seeded by a key, the same on every machine.
+    """Return a generator seeded by a key. The same key gives the same numbers on every machine.
 
     >>> generator("scene", 3).initial_seed() == generator("scene", 3).initial_seed()
     True
@@ -88,7 +88,7 @@ def generator(*key: int | str) -> torch.Generator:
 
 @contextmanager
 def seeded(generator: torch.Generator) -> Iterator[None]:
-    """Let torch's own random numbers follow from `generator` for a while, as building a model needs."""
+    """Seed torch's global generator from `generator` inside the block, where a model is built."""
     state = torch.get_rng_state()
     torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
     try:
@@ -98,15 +98,23 @@ def seeded(generator: torch.Generator) -> Iterator[None]:
 
 
 def autocast(device: str = "cpu") -> torch.autocast:
-    """Return a context that computes in bfloat16 where the processor has it, else in float32.
+    """Return a context that computes in bfloat16 if the processor supports it, else in float32.
 
-    A CPU without AVX512-BF16 emulates it, ten times slower than float32. A training therefore repeats
-    its bits on processors of one kind only.
+    A CPU without AVX512-BF16 emulates bfloat16, ten times slower than float32. A training therefore
+    gives the same bits only on processors that agree in this.
     """
     native = device != "cpu" or torch.cpu.get_capabilities().get("avx512_bf16", False)
     return torch.autocast(device, torch.bfloat16, enabled=bool(native))
 
 
+def joined(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Return tables of tensors joined along the first dimension."""
+    result = {}
+    for key in sorted(parts[0]):
+        result[key] = torch.cat([part[key] for part in parts])
+    return result
+
+
 def log(message: str) -> None:
-    """Print a line with the time of day; recipes are watched through their log."""
+    """Print a line with the time of day."""
     print(f"{time.strftime('%H:%M:%S')} {message}", flush=True)

@@ -1,9 +1,10 @@
-"""Write the guide as an open_clip directory, ready to ship.
+"""Write the guide as a directory that open_clip can load.
 
     python -m training.export --work DIR --to artgen/guides/doodle
 
-The directory holds `open_clip_config.json`, `open_clip_model.safetensors` (words, convolutions and
-the matrices of the text tower in 8 bits, the rest fp16), `names.json` and `painting.json`.
+The directory contains `open_clip_config.json`, `open_clip_model.safetensors` (the word table, the
+convolutions and the matrices of the text tower in 8 bits, the rest in fp16), `names.json` and
+`painting.json`.
 """
 
 from __future__ import annotations
@@ -31,19 +32,28 @@ def written(
     painting: dict[str, Any],
     name: str = "doodle-look",
 ) -> Path:
-    """Write the directory `name` from a guide's weights; the old one goes.
+    """Write a guide into the directory `name`, which replaces an older one.
 
-    Convolutions and the text tower's matrices become 8 bits wide, what else is wider than that fp16.
+    Args:
+        work: parent of the directory.
+        state: the weights; they are stored as `stored` says.
+        vocabulary: all names.
+        steps: how long each tower was trained, for the metadata.
+        config: of open_clip.
+        painting: content of `painting.json`.
+        name: of the directory.
+
+    Returns:
+        The directory.
     """
     target = work.root / name
     partial = work.folder("doodle-partial")
-    small = {key: stored(key, value) for key, value in state.items()}
-    common.save_tensors(
-        {key: value.detach().clone() for key, value in small.items()}, partial / WEIGHTS, steps
-    )
+    tensors = {key: stored(key, value).detach().clone() for key, value in state.items()}
+    common.save_tensors(tensors, partial / WEIGHTS, steps)
     common.save_json(config, partial / "open_clip_config.json")
     common.save_json(spoken_names(vocabulary), partial / "names.json")
-    (partial / "painting.json").write_text(json.dumps(painting) + "\n")  # a line: every byte counts
+    (partial / "painting.json").write_text(json.dumps(painting) + "\n")  # one line, to keep the package small
+
     old = work.root / "doodle-old"
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
@@ -53,7 +63,11 @@ def written(
 
 
 def stored(key: str, value: Tensor) -> Tensor:
-    """Return a weight as it is stored; its relative error is 2.7% in 8 bits (e4m3), 0.02% in fp16."""
+    """Return a weight in the number format of the file.
+
+    Convolutions and matrices of the text tower take 8 bits (e4m3, relative error 2.7%), all others fp16
+    (0.02%). A weight that has 8 bits already is returned as it is.
+    """
     convolution = value.ndim == 4 and ".conv" in key
     matrix = value.ndim == 2 and key.startswith("transformer.")
     if value.element_size() == 1:
@@ -62,22 +76,22 @@ def stored(key: str, value: Tensor) -> Tensor:
 
 
 def spoken_names(vocabulary) -> list[str]:
-    """Return all names in training, everyday forms included, sorted and once each."""
-    return sorted({word for forms in vocabulary.spoken for word, _ in forms})
+    """Return all trained names and their everyday forms, sorted and without duplicates."""
+    return sorted({word for _, word in vocabulary.words()})
 
 
 def main() -> None:
-    """Copy the last export into a directory of the package."""
+    """Copy the last guide into the package."""
     arguments = common.parser(__doc__)
-    arguments.add_argument("--to", type=Path, required=True)
+    arguments.add_argument("--to", type=Path, required=True, help="directory of the guide in the package")
     options = arguments.parse_args()
     source = options.work / "doodle-look"
     options.to.mkdir(parents=True, exist_ok=True)
+
     for name in ("open_clip_config.json", WEIGHTS, "names.json", "painting.json"):
-        shutil.copyfile(source / name, options.to / name)
-        common.log(
-            f"{name} {(options.to / name).stat().st_size / 1e6:.1f} MB {common.sha256(options.to / name)}"
-        )
+        target = options.to / name
+        shutil.copyfile(source / name, target)
+        common.log(f"{target}: {target.stat().st_size / 1e6:.1f} MB, SHA-256 {common.sha256(target)}")
 
 
 if __name__ == "__main__":

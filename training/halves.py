@@ -1,8 +1,8 @@
-"""Two halves of a batch side by side, one thread each.
+"""Computing the two halves of a batch side by side, one thread each.
 
-Why not one pass with two threads: the CPU library's weight gradients end in a barrier that spins, and
-on a busy machine both threads then mostly wait. Halves meet only a few times a step.
-The sums are taken in a fixed order, so the result is the same at every run.
+Why not one pass with two threads: the weight gradients of PyTorch's CPU convolutions end in a barrier, where
+on a busy machine both threads mostly wait. Halves only wait for each other a few times per step. The sums
+are taken in a fixed order, so that every run gives the same result.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ POOL = ThreadPoolExecutor(2)
 
 
 def twin(module: nn.Module) -> nn.Module:
-    """Return a copy that shares the parameters but has its own batch statistics."""
+    """Return a copy of a module that shares its parameters but has its own batch statistics."""
     other = copy.deepcopy(module)
     for ours, theirs in zip(module.modules(), other.modules(), strict=True):
         theirs._parameters = ours._parameters
@@ -26,15 +26,26 @@ def twin(module: nn.Module) -> nn.Module:
 
 
 def both(function: Callable, *arguments: Sequence) -> list:
-    """Return [function(0, a[0], ...), function(1, a[1], ...)], computed side by side."""
-    jobs = [POOL.submit(function, i, *(argument[i] for argument in arguments)) for i in range(2)]
+    """Return [function(0, a[0], ...), function(1, a[1], ...)], computed on two threads."""
+    first, second = zip(*arguments, strict=True)
+    jobs = [POOL.submit(function, 0, *first), POOL.submit(function, 1, *second)]
     return [job.result() for job in jobs]
 
 
 def slopes(
     outputs: Sequence[Tensor], grads: Sequence[Tensor], shared: Sequence[Tensor], own=None
 ) -> tuple[list, list]:
-    """Return gradients: summed over the halves for `shared`, and of each half for its `own` tensor."""
+    """Return the gradients of both halves.
+
+    Args:
+        outputs: of each half.
+        grads: the loss's gradient with respect to each output.
+        shared: tensors whose gradients are summed over the halves.
+        own: one tensor of each half whose gradient is wanted too; None for none.
+
+    Returns:
+        The gradients of `shared` (None where there is none), and for each half those of `own`.
+    """
 
     def half(i: int, output: Tensor, grad: Tensor) -> tuple[Tensor, ...]:
         wanted = shared if own is None else [*shared, own[i]]
@@ -42,15 +53,23 @@ def slopes(
 
     first, second = both(half, outputs, grads)
     count = len(shared)
-    total = [
-        a if b is None else b if a is None else a + b
-        for a, b in zip(first[:count], second[:count], strict=True)
-    ]
+    total = [_sum(ours, theirs) for ours, theirs in zip(first[:count], second[:count], strict=True)]
     return total, [first[count:], second[count:]]
 
 
+def _sum(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    """Return the sum of two gradients, either of which may be missing."""
+    if first is None or second is None:
+        return second if first is None else first
+    return first + second
+
+
 def slope_of(leaf: Tensor) -> Tensor:
-    """Return the gradient that a leaf has received."""
+    """Return the gradient of a leaf.
+
+    Raises:
+        ValueError: it has none yet.
+    """
     if leaf.grad is None:
         raise ValueError("no gradient has reached this tensor; call backward first")
     return leaf.grad

@@ -1,11 +1,14 @@
-"""The judge: says what a picture shows, to measure paintings by; never a guide, never shipped.
+"""The judge: an independent network that says what a picture shows, to measure paintings.
 
     python -m training.judge --work DIR --scenes 24576
 
-It shares nothing with the guide but the drawings: a frozen EfficientNet-Lite2 with heads for names,
-colours and numbers, fitted without attacks to scenes of its own (`judge_scenes`). Features go to
-`judge/features/NNNNN.safetensors`, 1,024 scenes each, and those there are not made again; then the heads
-are fitted to `judge/heads.safetensors`, and the ceiling on unseen drawings goes to `judge/ceiling.json`.
+The judge never guides a painter and is not shipped. It shares only the drawings with the guide: a frozen
+EfficientNet-Lite2 with heads for names, colours and numbers, fitted without attacks to scenes of its own
+(`judge_scenes`).
+
+Features are written to `judge/features/NNNNN.safetensors`, 1,024 scenes each, and are not computed again.
+The heads are fitted to them and written to `judge/heads.safetensors`. The ceiling, the score of real
+drawings of an unseen style, is written to `judge/ceiling.json`.
 """
 
 from __future__ import annotations
@@ -19,110 +22,27 @@ import kornia
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from training import captions, common, evaluate, judge_scenes, prompts, scenes, subject, teacher
+from training import captions, common, evaluate, judge_scenes, loop, prompts, scenes, subject, teacher
+from training.judge_model import SIZE, Heads, Quarters, views
 from training.judge_scenes import KINDS
 from training.names import COLOURS
-from training.teacher import SCALE, optimise
 
-SIZE = 192
 SHARD = 1024
-WEIGHTS = "efficientnet-lite2-9656183e.pth"
 DISTANCES = (0.0, 2.5, 5.0)
-"""The judge looks again and again, blurred by so many pixels: cells and strokes melt together from afar."""
-SPACE = 128
-"""Numbers in which every name is a direction."""
+"""The judge looks at a picture under each of these blurs (pixels), as if from further away."""
 DOUBT = 0.02
-"""Part of every answer that is spread evenly, so that one sure mistake does not outweigh the rest."""
-
-
-class Quarters(nn.Module):
-    """EfficientNet-Lite2 as trained on ImageNet, without its classifier: features of a picture's quarters."""
-
-    def __init__(self, work: common.Work, smoke: bool = False):
-        super().__init__()
-        weights = work.folder("sources") / "judge" / WEIGHTS
-        self.backbone = teacher.Backbone("lite2", None if smoke else weights)
-
-    @torch.inference_mode()
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images [N, 3, 192, 192] in 0..1 to features [N, 4, 1280].
-
-        The quarters are upper left, upper right, lower left, lower right.
-        """
-        parts = [F.avg_pool2d(self.backbone(part), SIZE // 64) for part in images.split(64)]
-        return torch.cat(parts).flatten(2).mT.contiguous()
+"""Fraction of every probability that is spread evenly, so that one confident mistake does not decide."""
+SIDES = {"above": [2], "below": [3], "left": [0], "right": [1], "and": [0, 1, 2, 3]}
+"""Halves of the picture that may show the first of two things: left, right, upper, lower."""
 
 
 def blurred(images: Tensor, spread: float) -> Tensor:
-    """Return images under a Gaussian blur of a standard deviation in pixels, 0 for none."""
+    """Return images [N, 3, H, W] under a Gaussian blur with standard deviation `spread` in pixels."""
     if spread == 0:
         return images
     return kornia.filters.gaussian_blur2d(images, (25, 25), (spread, spread))
-
-
-def views(quarters: Tensor) -> Tensor:
-    """Return features [N, 5, 1280] of the whole picture and of its left, right, upper, lower half."""
-    pairs = [[0, 1, 2, 3], [0, 2], [1, 3], [0, 1], [2, 3]]
-    return torch.stack([quarters[:, rows].mean(1) for rows in pairs], 1)
-
-
-class Heads(nn.Module):
-    """What is asked of the features: the thing's name, its colour, and how many things there are.
-
-    Args:
-        names: how many names.
-        features: [N, 1280] in training, whose mean and spread are evened out; blank if they are read from a file.
-    """
-
-    mean: Tensor
-    spread: Tensor
-
-    def __init__(self, names: int, features: Tensor | None = None):
-        super().__init__()
-        generator = common.generator("judge heads")
-        self.register_buffer("mean", torch.zeros(1280) if features is None else features.mean(0))
-        self.register_buffer("spread", torch.ones(1280) if features is None else features.std(0) + 1e-3)
-        self.space, self.prototypes = nn.Linear(1280, SPACE), nn.Linear(SPACE, names, bias=False)
-        self.colours = nn.Linear(1280, len(COLOURS))
-        self.quarter, self.kinds = nn.Linear(1280, 64), nn.Linear(256, len(KINDS))
-        for layer in (self.space, self.prototypes, self.colours, self.quarter, self.kinds):
-            nn.init.trunc_normal_(layer.weight, std=layer.in_features**-0.5, generator=generator)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-
-    def _even(self, seen: Tensor, dropped: float) -> Tensor:
-        return F.dropout((seen - self.mean) / self.spread, dropped, self.training)
-
-    def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """Map features [..., 1280] to logits of names and of colours."""
-        placed = F.normalize(self.space(self._even(seen, 0.6)), dim=-1)
-        names = SCALE * placed @ F.normalize(self.prototypes.weight, dim=1).T
-        return names, self.colours(self._even(seen, 0.3))
-
-    def kinds_of(self, quarters: Tensor) -> Tensor:
-        """Map features [N, 4, 1280] to logits of `KINDS`."""
-        hidden = F.gelu(self.quarter(self._even(quarters, 0.2)))
-        return self.kinds(hidden.flatten(1))
-
-    def loss(self, data: dict[str, Tensor], rows: Tensor) -> tuple[Tensor, float]:
-        """Return the cross-entropies of a batch, and the share of names that are right."""
-        quarters = data["features"][rows].float()
-        seen, kind = views(quarters), data["kind"][rows].long()
-        pair = (kind == KINDS.index("pair")).nonzero()[:, 0]
-        alone = (kind != KINDS.index("pair")).nonzero()[:, 0]
-        side = 1 + 2 * data["upright"][rows][pair].long()
-        asked = torch.cat([seen[alone, 0], seen[pair, side], seen[pair, side + 1]])
-        order = lambda key: torch.cat(  # noqa: E731
-            [data[key][rows][alone, 0], data[key][rows][pair, 0], data[key][rows][pair, 1]]
-        ).long()
-        names, colours = self(asked)
-        name, colour = order("name"), order("colour")
-        loss = F.cross_entropy(names, name, label_smoothing=0.1)
-        loss = loss + 0.5 * F.cross_entropy(colours[colour >= 0], colour[colour >= 0])
-        loss = loss + 0.5 * F.cross_entropy(self.kinds_of(quarters), kind)
-        return loss, (names.argmax(1) == name).float().mean().item()
 
 
 def make_shard(
@@ -134,48 +54,60 @@ def make_shard(
     for start in range(0, size, 64):
         drawn = scenes.render(plans[start : start + 64], atlas, SIZE, generator)
         features.append(backbone(judge_scenes.disguised(drawn, generator)).half())
-    name_of = {icon: i for i, icons in enumerate(planner.vocabulary.icons) for icon in icons}
+
+    name_of = planner.vocabulary.name_of()
     ends = [(plan.things[0], plan.things[-1]) for plan in plans]
+    names = [[name_of[first.icon], name_of[last.icon]] for first, last in ends]
+    colours = [[first.colour, last.colour] for first, last in ends]
+    upright = [abs(first.y - last.y) > abs(first.x - last.x) for first, last in ends]
     return {
         "features": torch.cat(features).clone(),
-        "name": torch.tensor([[name_of[a.icon], name_of[b.icon]] for a, b in ends], dtype=torch.int16),
-        "colour": torch.tensor([[a.colour, b.colour] for a, b in ends], dtype=torch.int8),
+        "name": torch.tensor(names, dtype=torch.int16),
+        "colour": torch.tensor(colours, dtype=torch.int8),
         "kind": torch.tensor([KINDS.index(plan.kind) for plan in plans], dtype=torch.uint8),
-        "upright": torch.tensor([abs(a.y - b.y) > abs(a.x - b.x) for a, b in ends]),
+        "upright": torch.tensor(upright),
     }
 
 
-def features(work: common.Work, vocabulary, atlas, backbone, count: int, smoke: bool) -> dict[str, Tensor]:
-    """Return all shards joined; make the missing ones of the first `count` scenes."""
+def features(
+    work: common.Work,
+    vocabulary: captions.Vocabulary,
+    atlas: scenes.Atlas,
+    backbone: Quarters,
+    count: int,
+    smoke: bool,
+) -> dict[str, Tensor]:
+    """Return all shards joined; make those of the first `count` scenes that are missing."""
     planner, size = judge_scenes.Planner(vocabulary), 128 if smoke else SHARD
     folder = work.folder("judge/features")
+
     for index in range(-(-count // size)):
         path = folder / f"{index:05d}.safetensors"
         if not path.exists():
             common.save_tensors(make_shard(index, planner, atlas, backbone, size), path)
-            common.log(f"judge's shard {index}")
-    parts = [load_file(path) for path in sorted(folder.glob("*.safetensors"))]
-    return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+            common.log(f"shard {index} of the judge")
+
+    return common.joined([load_file(path) for path in sorted(folder.glob("*.safetensors"))])
 
 
 def fit(data: dict[str, Tensor], names: int, steps: int) -> Heads:
     """Return heads fitted to the features."""
     heads = Heads(names, data["features"][::4].float().mean(1)).train()
 
-    def loss_of(step: int):
+    def loss_of(step: int) -> tuple[Tensor, float]:
         rows = torch.randint(len(data["kind"]), (384,), generator=common.generator("judge heads", step))
         return heads.loss(data, rows)
 
-    optimise(heads.parameters(), steps, 2e-3, loss_of, "judge", decay=0.2)
+    loop.fit("judge", heads.parameters(), steps, loss_of)
     return heads.eval()
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the judge saw: log probabilities.
+    """What the judge saw, as log probabilities.
 
     Args:
-        names: [N, 5, names], of the `views`.
+        names: [N, 5, names], for each of the `views`.
         colours: [N, 5, 11].
         kinds: [N, 5].
     """
@@ -186,7 +118,13 @@ class Seen:
 
 
 class Judge:
-    """Backbone, heads and words: which prompt does a picture show?"""
+    """Says which prompt a picture shows.
+
+    Args:
+        vocabulary: the names it knows.
+        backbone: computes features.
+        heads: fitted to them.
+    """
 
     def __init__(self, vocabulary: captions.Vocabulary, backbone: Quarters, heads: Heads):
         self.backbone, self.heads, self.vocabulary = backbone, heads, vocabulary
@@ -195,7 +133,11 @@ class Judge:
 
     @classmethod
     def load(cls, work: common.Work, smoke: bool = False) -> Judge:
-        """Return the judge that `main` fitted."""
+        """Return the judge that was fitted in a work folder.
+
+        Raises:
+            SystemExit: there is none.
+        """
         path = work.folder("judge") / "heads.safetensors"
         if not path.exists():
             raise SystemExit(f"{path} is missing; run python -m training.judge --work {work.root} first")
@@ -206,34 +148,40 @@ class Judge:
 
     @torch.inference_mode()
     def look(self, images: Tensor) -> Seen:
-        """Look at images [N, 3, H, W] in 0..1 from near and from afar; the mean of the log probabilities counts."""
+        """Look at images [N, 3, H, W] in 0..1 under each of `DISTANCES`; average the log probabilities."""
         small = F.interpolate(images, size=(SIZE, SIZE), mode="bilinear", antialias=True, align_corners=False)
         glances = [self._glance(blurred(small, spread)) for spread in DISTANCES]
-        return Seen(*(torch.stack(told).mean(0).log_softmax(-1) for told in zip(*glances, strict=True)))
+        means = [torch.stack(answers).mean(0).log_softmax(-1) for answers in zip(*glances, strict=True)]
+        return Seen(*means)
 
     def _glance(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return log probabilities of names and colours in the views, and of kinds."""
+        """Return log probabilities of names and of colours in the views, and of kinds."""
         quarters = self.backbone(images)
         names, colours = self.heads(views(quarters))
         kinds = self.heads.kinds_of(quarters)
         return names.log_softmax(2), colours.log_softmax(2), kinds.log_softmax(1)
 
     def named(self, word: str) -> list[int]:
-        """Return the rows of all names that `word` stands for: 'car' is four of them."""
-        rows = [i for i, forms in enumerate(self.vocabulary.spoken) if word in [form for form, _ in forms]]
+        """Return the numbers of all names that `word` stands for, such as four for "car".
+
+        Raises:
+            ValueError: it is not a word of the vocabulary.
+        """
+        rows = [number for number, spoken in self.vocabulary.words() if spoken == word]
         if not rows:
-            raise ValueError(f"the judge does not know {word!r}; take a word of training.captions.Vocabulary")
+            raise ValueError(f"the judge does not know {word!r}; use a word of training.captions.Vocabulary")
         return rows
 
     def _evidence(self, seen: Seen, word: str, colour: str | None) -> Tensor:
-        """Return log (chance after seeing / chance before) of a thing, [N, 5]."""
+        """Return the log of the chance of a thing after seeing over the chance before, [N, 5]."""
         rows = self.named(word)
         before = self.chances[rows].sum()
         after = seen.names[..., rows].exp().sum(2)
         total = ((1 - DOUBT) * after + DOUBT * before).log() - before.log()
+
         if colour is not None:
-            told = seen.colours[..., COLOURS.index(colour)].exp()
-            total = total + ((1 - DOUBT) * told * len(COLOURS) + DOUBT).log()
+            chance = seen.colours[..., COLOURS.index(colour)].exp()
+            total = total + ((1 - DOUBT) * chance * len(COLOURS) + DOUBT).log()
         return total
 
     def scores(self, images: Tensor, asked: list[prompts.Prompt]) -> Tensor:
@@ -241,10 +189,10 @@ class Judge:
         return self.scores_of(self.look(images), asked)
 
     def scores_of(self, seen: Seen, asked: list[prompts.Prompt]) -> Tensor:
-        """Return the same for what was seen already.
+        """Return the same for pictures that were looked at already.
 
-        The evidence of name, colour and number adds up as if they were independent (naive Bayes). Of two
-        things, each is looked for on its side; with 'and', on either.
+        The evidence of name, colour and number is added as if they were independent (naive Bayes). Each
+        of two things is looked for on its side, or with "and" on either side.
         """
         columns = []
         for prompt in asked:
@@ -252,14 +200,18 @@ class Judge:
             if len(things) == 1:
                 kind, score = prompt.number - 1, things[0][:, 0]
             else:
-                first, second = (thing[:, 1:] for thing in things)
-                where = {"above": [2], "below": [3], "left": [0], "right": [1], "and": [0, 1, 2, 3]}
-                places = where[prompt.relation]
-                score = torch.stack([first[:, i] + second[:, i ^ 1] for i in places], 1)
-                kind, score = len(KINDS) - 1, score.logsumexp(1) - torch.tensor(len(places)).log()
+                kind, score = len(KINDS) - 1, self._both(things, prompt.relation)
             before = judge_scenes.SHARES[kind]
             columns.append(score + ((1 - DOUBT) * seen.kinds[:, kind].exp() / before + DOUBT).log())
         return torch.stack(columns, 1)
+
+    @staticmethod
+    def _both(things: list[Tensor], relation: str) -> Tensor:
+        """Return the evidence [N] of two things in their places, from that of each in the views [N, 5]."""
+        first, second = (thing[:, 1:] for thing in things)
+        places = SIDES[relation]
+        score = torch.stack([first[:, side] + second[:, side ^ 1] for side in places], 1)
+        return score.logsumexp(1) - torch.tensor(len(places)).log()
 
     def colours(self, images: Tensor) -> list[str]:
         """Return the colour of what each image shows."""
@@ -267,27 +219,30 @@ class Judge:
 
 
 def names_figures(judge: Judge, rows: list[dict], icons: Tensor) -> dict[str, Any]:
-    """Top-1 and top-5 in percent on the unseen style's things."""
+    """Return top-1 and top-5 in percent on the things of the unseen style."""
     drawings, classes, labels = evaluate.style_set(rows, icons, "openmoji things")
     known = torch.tensor([judge.vocabulary.names.index(name) for name in classes])
     parts = [judge.look(teacher.shown(part, SIZE)).names[:, 0] for part in drawings.split(64)]
     order = torch.cat(parts)[:, known].topk(min(5, len(classes)), dim=1).indices
     hit = order == labels[:, None]
-    top = {"top1": hit[:, 0], "top5": hit.any(1)}
-    return {"classes": len(classes)} | {key: 100 * value.float().mean().item() for key, value in top.items()}
+    return {
+        "classes": len(classes),
+        "top1": 100 * hit[:, 0].float().mean().item(),
+        "top5": 100 * hit.any(1).float().mean().item(),
+    }
 
 
 def ceiling(
     judge: Judge, asked: list[prompts.Prompt], rows: list[dict], atlas: scenes.Atlas, versions: int
 ) -> dict[str, Any]:
-    """Percent of real drawings of the unseen style, tinted and placed as prompts say, that are found.
+    """Return the percentage of real drawings, placed and tinted as prompts say, that the judge finds.
 
     Args:
-        judge: who is asked.
+        judge: to be measured.
         asked: the prompts.
-        rows: the catalogue.
+        rows: the catalogue, whose unseen style is drawn.
         atlas: its drawings.
-        versions: drawings a prompt.
+        versions: drawings per prompt.
     """
     plans = prompts.drawn_plans(asked, rows, "openmoji", versions)
     generator = common.generator("judge ceiling")
@@ -298,18 +253,21 @@ def ceiling(
     for look, shown in (("clean", images), ("32 cells", coarse)):
         right = prompts.found(judge.scores(shown, asked), truth)
         figures[look] = prompts.shares(asked, right, truth)
-        told = [asked[i].things[0].colour if len(asked[i].things) == 1 else None for i in truth.tolist()]
-        figures[look]["colours"] = subject.agreement(shown, told, judge.colours(shown))
+        colours = [asked[number].only_colour for number in truth.tolist()]
+        figures[look]["colours"] = subject.agreement(shown, colours, judge.colours(shown))
     return figures
 
 
 def main() -> None:
-    """Make features, fit the heads, and measure the ceiling."""
+    """Compute features, fit the heads, and measure the ceiling."""
     arguments = common.parser(__doc__)
-    arguments.add_argument("--scenes", type=int, default=24576)
-    arguments.add_argument("--steps", type=int, default=2500)
-    arguments.add_argument("--prompts", type=Path, default=prompts.LIST, help="another list to be found in")
+    arguments.add_argument("--scenes", type=int, default=24576, help="to fit the heads to (default 24576)")
+    arguments.add_argument("--steps", type=int, default=2500, help="of fitting the heads (default 2500)")
+    arguments.add_argument(
+        "--prompts", type=Path, default=prompts.LIST, help="list of prompts for the ceiling"
+    )
     options = arguments.parse_args()
+
     torch.set_num_threads(options.threads)
     work = common.Work(options.work)
     rows, icons = json.loads(work.catalogue.read_text()), load_file(work.icons)["icons"]
@@ -318,6 +276,7 @@ def main() -> None:
     data = features(work, vocabulary, atlas, backbone, options.scenes, options.smoke)
     heads = fit(data, len(vocabulary.names), options.steps)
     common.save_tensors(heads.state_dict(), work.folder("judge") / "heads.safetensors")
+
     judge = Judge(vocabulary, backbone, heads)
     figures = {
         "scenes": len(data["kind"]),

@@ -1,4 +1,4 @@
-"""Scenes for the judge, apart from the guide's: other layouts, other seeds, and the looks of paintings."""
+"""Scenes for the judge, independent of the guide's: other layouts, other seeds, and the looks of paintings."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ from training.names import COLOURS
 KINDS = ("one", "two", "three", "four", "pair")
 SHARES = (0.64, 0.07, 0.05, 0.04, 0.2)
 CALM = 0.55
-"""Part of the scenes on light ground, unless its colour is told, with single things large in the middle."""
+"""Fraction of the scenes with a light background, unless it has a colour, and with large single things."""
 DRAWS = 64
 
 
 class Planner:
-    """Plans of one to four equal things or of two different ones, at any places that keep them apart."""
+    """Plans one to four equal things, or two different ones, in places that keep them apart.
+
+    Args:
+        vocabulary: the names.
+    """
 
     def __init__(self, vocabulary: Vocabulary):
         self.vocabulary = vocabulary
@@ -40,9 +44,9 @@ class Planner:
         things = self._pair(draw) if kind == "pair" else self._equal(KINDS.index(kind) + 1, draw, calm)
         taken = {thing.colour for thing in things}
         free = [colour for colour in range(len(COLOURS)) if colour not in taken]
-        told = next(draw) < 0.25
-        ground = free[int(next(draw) * len(free))] if told else -1
-        return Plan(things, ground, "", "", -1, kind, numbers=numbers)
+        coloured = next(draw) < 0.25
+        background = free[int(next(draw) * len(free))] if coloured else -1
+        return Plan(things, background, "", "", -1, kind, numbers=numbers)
 
     def _thing(self, tinted: float, draw: Iterator[float], place: tuple[float, float, float]) -> Thing:
         icons = self.vocabulary.icons[self.vocabulary.pick(next(draw))]
@@ -54,7 +58,7 @@ class Planner:
         return Thing(icon, colour, *place, angle, next(draw) < 0.5)
 
     def _equal(self, count: int, draw: Iterator[float], calm: bool) -> list[Thing]:
-        """Return one thing anywhere, or equal ones in a row at any angle or around the middle."""
+        """Return one thing anywhere, or equal things in a row at any angle or in a circle."""
         if count == 1:
             size = 0.65 + 0.35 * next(draw) if calm else 0.4 + 0.62 * next(draw)
             room = 0.08 if calm else max(0.08, 0.95 - size)
@@ -82,7 +86,7 @@ class Planner:
         return things
 
     def _pair(self, draw: Iterator[float]) -> list[Thing]:
-        """Return two things beside or above each other; the left or upper one comes first."""
+        """Return two things beside or above each other, the left or upper one first."""
         upright = next(draw) < 0.5
         things = []
         for along in (0.27, 0.73):
@@ -95,7 +99,7 @@ class Planner:
 
 
 def chosen(shares: tuple[float, ...], u: float) -> int:
-    """Return which share a uniform number falls into.
+    """Return the number of the share that a uniform number in [0, 1) falls into.
 
     >>> chosen((0.5, 0.5), 0.7)
     1
@@ -108,13 +112,13 @@ def chosen(shares: tuple[float, ...], u: float) -> int:
 
 
 def blurred(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Blur by 1 to 4 pixels."""
+    """Return images blurred by 1 to 4 pixels."""
     sigma = 1 + 3 * torch.rand(len(images), 1, generator=generator).expand(-1, 2)
     return kornia.filters.gaussian_blur2d(images, (13, 13), sigma)
 
 
 def celled(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Show images as 24 to 64 cells across, sharp or smooth."""
+    """Return images as grids of 24 to 64 cells per side, sharp or smooth."""
     cells = int(torch.randint(24, 65, (1,), generator=generator))
     small = F.interpolate(images, size=(cells, cells), mode="area")
     if torch.rand((), generator=generator) < 0.6:
@@ -123,13 +127,13 @@ def celled(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def flattened(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Blur a little and keep 3 to 6 levels a channel: areas of flat colour."""
+    """Return images slightly blurred and reduced to 3 to 6 levels per channel: areas of flat colour."""
     levels = torch.randint(2, 6, (len(images), 1, 1, 1), generator=generator)
     return (kornia.filters.gaussian_blur2d(images, (5, 5), (1.2, 1.2)) * levels).round() / levels
 
 
 def textured(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Add grain of some scale, grey or coloured, as of brush, weave or noise."""
+    """Return images with grain of a random scale, grey or coloured, like brush strokes, canvas or noise."""
     side = images.shape[-1] // int(torch.randint(1, 9, (1,), generator=generator))
     grain = torch.randn(len(images), 3, side, side, generator=generator)
     grey = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
@@ -139,7 +143,7 @@ def textured(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def wobbled(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Bend outlines by a smooth field of shifts, up to about 4% of the width, as of an unsteady hand."""
+    """Return images whose outlines are bent by up to about 4% of the width, as by an unsteady hand."""
     count, waves = len(images), int(torch.randint(4, 17, (1,), generator=generator))
     field = torch.randn(count, 2, waves, waves, generator=generator)
     field = F.interpolate(field, size=images.shape[-2:], mode="bicubic", align_corners=False)
@@ -163,9 +167,11 @@ LOOKS: tuple[tuple[float, tuple[Look, ...]], ...] = (
 
 
 def disguised(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Give each image [N, 3, H, W] in 0..1 one of the looks, and other light and saturation."""
+    """Return images [N, 3, H, W] in 0..1, each with one of the looks, and with other light and saturation."""
     draws = torch.rand(len(images), generator=generator)
-    picked = torch.tensor([chosen(tuple(share for share, _ in LOOKS), u) for u in draws.tolist()])
+    shares = tuple(share for share, _ in LOOKS)
+    picked = torch.tensor([chosen(shares, u) for u in draws.tolist()])
+
     out = images.clone()
     for i, (_, looks) in enumerate(LOOKS):
         rows = (picked == i).nonzero()[:, 0]
@@ -175,6 +181,7 @@ def disguised(images: Tensor, generator: torch.Generator) -> Tensor:
         for look in looks:
             part = look(part, generator)
         out[rows] = part
+
     gain, light, colourful = torch.rand(3, len(images), 1, 1, 1, generator=generator) - 0.5
     grey = out.mean(1, keepdim=True)
     out = grey + (out - grey) * (1 + 0.5 * colourful)

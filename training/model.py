@@ -1,4 +1,4 @@
-"""The guide's architecture, as open_clip's configuration, and its tokens."""
+"""The guide's architecture, as a configuration of open_clip, and its tokens."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import open_clip
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from artgen.guides.towers import MEANING  # importing it registers the image towers with timm
 from training import common
@@ -28,22 +29,25 @@ CONFIG: dict[str, Any] = {
     "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic"},
 }
 BINDING = 2.0
-"""Factor of an exported image tower's bound part: colours and places then outweigh the look's guesses about them."""
+"""Factor of the bound part in an exported image tower, so that colours and places count more than in the look."""
 _TOKENIZER = None
 
 
 def image_tower(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of an exported guide's image tower that tell its meaning, as they were trained."""
+    """Return the weights of an exported guide that `student.Tower` trains, with their values in training."""
     start = "visual.trunk."
-    kept = {key.removeprefix(start): value.float() for key, value in state.items() if key.startswith(start)}
-    trained = {key: value for key, value in kept.items() if key.startswith(("body.", "pool.", "bind."))}
-    return {key: value / BINDING if "bind.names" in key else value for key, value in trained.items()}
+    weights = {}
+    for key, value in state.items():
+        name = key.removeprefix(start)
+        if key.startswith(start) and name.startswith(("body.", "pool.", "bind.")):
+            weights[name] = value.float() / BINDING if "bind.names" in name else value.float()
+    return weights
 
 
 def grown(old: Tensor, new: Tensor) -> Tensor:
-    """Return `new` with `old`, which is as large or smaller, in its first corner.
+    """Return `new` with its first corner replaced by `old`, which is at most as large.
 
-    What follows along the second dimension is 0 there, so that new inputs say nothing yet to old outputs.
+    The old rows are 0 beyond the old columns, so that new inputs do not affect old outputs yet.
     """
     out = new.clone()
     if old.ndim > 1:
@@ -52,22 +56,50 @@ def grown(old: Tensor, new: Tensor) -> Tensor:
     return out
 
 
+class WordTable(nn.Module):
+    """The vectors of words. Those of words in captions are trained, all others stay as they are.
+
+    Args:
+        table: [words, width], from the sentence encoder.
+        moved: numbers of the words to train.
+    """
+
+    table: Tensor
+    slots: Tensor
+
+    def __init__(self, table: Tensor, moved: Tensor):
+        super().__init__()
+        self.register_buffer("table", table)
+        slots = torch.zeros(len(table), dtype=torch.long)
+        slots[moved] = torch.arange(1, len(moved) + 1)
+        self.register_buffer("slots", slots)
+        self.shift = nn.Parameter(torch.zeros(len(moved) + 1, table.shape[1]))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map tokens [N, L] to vectors [N, L, width]."""
+        return F.embedding(tokens, self.table) + F.embedding(self.slots[tokens], self.shift, padding_idx=0)
+
+    def moved(self) -> Tensor:
+        """Return the whole table [words, width] as trained."""
+        return self.table + self.shift.detach()[self.slots]
+
+
 def looking(axes: int) -> dict[str, Any]:
-    """Return the configuration of the guide whose look has so many axes."""
+    """Return the configuration of a guide whose look has this many axes."""
     config = copy.deepcopy(CONFIG)
     config["model_cfg"]["embed_dim"] = MEANING + axes
     return config
 
 
 def build(generator: torch.Generator, config: dict[str, Any]) -> open_clip.CLIP:
-    """Return a new model whose weights follow from `generator` alone."""
+    """Return a new model whose weights depend only on `generator`."""
     settings = copy.deepcopy(config["model_cfg"])
     with common.seeded(generator):
         return open_clip.CLIP(**settings)
 
 
 def tokens(captions: list[str]) -> Tensor:
-    """Return int64 [N, CONTEXT] tokens of open_clip's own vocabulary."""
+    """Return tokens, int64 [N, CONTEXT], of open_clip's own vocabulary."""
     global _TOKENIZER
     if _TOKENIZER is None:
         _TOKENIZER = open_clip.SimpleTokenizer(context_length=CONTEXT)
@@ -75,9 +107,12 @@ def tokens(captions: list[str]) -> Tensor:
 
 
 def text_vectors(clip: open_clip.CLIP, tokens: Tensor, short: int = 8) -> Tensor:
-    """Return [N, D] what `encode_text` would before it is of unit length, without computing the padding.
+    """Return the output of `encode_text` before it is normalised, [N, D], without computing the padding.
 
-    Captions of at most `short` tokens go through together, the longer ones apart.
+    Args:
+        clip: the model.
+        tokens: int64 [N, CONTEXT].
+        short: captions of at most this many tokens are computed together, longer ones apart.
     """
     length = (tokens != 0).sum(1)
     out = torch.empty(len(tokens), clip.text_projection.shape[1])
@@ -88,6 +123,7 @@ def text_vectors(clip: open_clip.CLIP, tokens: Tensor, short: int = 8) -> Tensor
 
 
 def _encode(clip: open_clip.CLIP, tokens: Tensor) -> Tensor:
+    """Return the text vectors [N, D] of tokens [N, length]."""
     length = tokens.shape[1]
     with common.autocast(tokens.device.type):
         hidden = clip.token_embedding(tokens) + clip.positional_embedding[:length]
@@ -96,5 +132,5 @@ def _encode(clip: open_clip.CLIP, tokens: Tensor) -> Tensor:
 
 
 def normalised(images: Tensor) -> Tensor:
-    """Map images in 0..1 to the tower's input range."""
+    """Return images in 0..1 mapped to -1..1, the input range of the towers."""
     return images * 2 - 1

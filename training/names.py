@@ -1,4 +1,4 @@
-"""From icon file names to the words a person would use, with groups and weights."""
+"""From file names of icons to the words that people use."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ LEAVE_OUT = re.compile(
     r"^input|letter|digit|ideograph|regional|zodiac|-low$|-bald|-hair|tag-|family|couple-with|kiss-(wo)?man|"
     r"people-holding|men-holding|women-holding|medium|small-square|symbol-for|^\d|heavy-|variation|square-button"
 )
-# Emojibase groups: 0 smileys, 1 people, 3 animals and nature, 4 food, 5 travel, 6 activities, 7 objects,
-# 8 symbols.
+# Groups of Emojibase: 0 smileys, 1 people, 3 animals and nature, 4 food, 5 travel, 6 activities, 7 objects,
+# 8 symbols. The weight is relative: how often scenes show a name of the group.
 GROUP_WEIGHT = {0: 0.35, 1: 0.15, 3: 2.0, 4: 1.6, 5: 1.4, 6: 1.0, 7: 1.1, 8: 0.25}
-EVERYDAY = {  # the word people say for an icon whose own name is longer or rarer
+EVERYDAY = {  # the everyday word for a name that is longer or rarer
     "automobile": "car",
     "oncoming automobile": "car",
     "sport utility vehicle": "car",
@@ -81,8 +81,8 @@ EVERYDAY = {  # the word people say for an icon whose own name is longer or rare
     "bunny": "rabbit",
 }
 STANDARD_FORM = {word: name for name, word in reversed(EVERYDAY.items())}
-THINGS = (3, 4, 5, 6, 7)  # emojibase's groups without faces, people, symbols
-GLYPHS = {  # sets drawn in one colour or in lines: which variants of an icon are taken, by their ending
+THINGS = (3, 4, 5, 6, 7)  # the groups without faces, people and symbols
+GLYPHS = {  # sets in one colour or in lines: the endings of the variants that are used
     "emojione-monotone": "",
     "game-icons": "",
     "icon-park": "",
@@ -92,7 +92,7 @@ GLYPHS = {  # sets drawn in one colour or in lines: which variants of an icon ar
     "tabler": "-filled",
 }
 ONE_COLOUR = frozenset(GLYPHS) - {"icon-park"} | {"fluent-emoji-high-contrast"}
-FXEMOJI = {  # names of that set which no squashing of the standard names gives
+FXEMOJI = {  # names in that set that differ from the standard ones by more than spaces
     "bunnyside": "rabbit",
     "dragonside": "dragon",
     "cellphone": "mobile phone",
@@ -105,35 +105,52 @@ FXEMOJI = {  # names of that set which no squashing of the standard names gives
 
 
 def clean(icon: str, style: str) -> str:
-    """Return the words of an icon's file name: 'red-apple-1' -> 'red apple'."""
+    """Return the words of an icon's file name.
+
+    >>> clean("red-apple-1", "streamline-emojis")
+    'red apple'
+    """
     name = re.sub(r"-\d$", "", icon) if style == "streamline-emojis" else icon
     return name.replace("-", " ").replace("'", "").strip()
 
 
 def plain(text: str) -> str:
-    """Lower case, letters and spaces only: "man's shoe" -> 'mans shoe'."""
+    """Return text in lower case, with only letters, digits and spaces.
+
+    >>> plain("Man's shoe")
+    'mans shoe'
+    """
     text = text.lower().replace("\u2019", "").replace("'", "").replace("ñ", "n").replace("é", "e")
     return re.sub(r"[^a-z0-9]+", " ", text).strip()
 
 
 def standard_names(emojibase: Path) -> dict[str, dict]:
-    """Map each standard name to {'group', 'subgroup'}; flags, components and signs are left out."""
+    """Return the group and subgroup of each standard name, without flags, components and signs."""
     entries = json.loads(emojibase.read_text())
     kept = {}
     for entry in entries:
         group, subgroup = entry.get("group", 2), entry.get("subgroup", 0)
-        if group in (2, 9) or (group == 8 and subgroup not in (14, 96, 86, 61)) or subgroup == 30:
+        sign = group == 8 and subgroup not in (14, 96, 86, 61)
+        if group in (2, 9) or sign or subgroup == 30:
             continue
         kept[plain(entry["label"])] = {"group": group, "subgroup": subgroup}
     return kept
 
 
 def resolve(icon: str, style: str, standard: dict[str, dict], squashed: dict[str, str]) -> str | None:
-    """Return the standard name of an icon, or None when it should be left out."""
+    """Return the standard name of an icon; None if it is left out.
+
+    Args:
+        icon: its file name.
+        style: its set.
+        standard: all standard names.
+        squashed: the standard names by their letters without spaces.
+    """
     if LEAVE_OUT.search(icon):
         return None
     if style == "fxemoji":
-        return FXEMOJI.get(icon) if FXEMOJI.get(icon) in standard else squashed.get(icon.replace("-", ""))
+        known = FXEMOJI.get(icon)
+        return known if known in standard else squashed.get(icon.replace("-", ""))
     if style in GLYPHS:
         return _glyph(icon, style, standard)
     name = plain(clean(icon, style))
@@ -141,7 +158,7 @@ def resolve(icon: str, style: str, standard: dict[str, dict], squashed: dict[str
 
 
 def _glyph(icon: str, style: str, standard: dict[str, dict]) -> str | None:
-    """Return the standard name of a thing in a set of glyphs; their names are everyday words."""
+    """Return the standard name of an icon in a set of glyphs, which are named by everyday words."""
     if not re.search(GLYPHS[style] + "$", icon):
         return None
     name = plain(re.sub(GLYPHS[style] + "$", "", icon))
@@ -150,13 +167,17 @@ def _glyph(icon: str, style: str, standard: dict[str, dict]) -> str | None:
 
 
 def without_colour(name: str) -> str:
-    """Return a name without a leading colour: 'red apple' -> 'apple'; 'orange' stays."""
+    """Return a name without a leading colour, unless it is a colour.
+
+    >>> without_colour("red apple"), without_colour("orange")
+    ('apple', 'orange')
+    """
     first, _, rest = name.partition(" ")
     return rest if first in COLOURS and rest else name
 
 
 def spoken(name: str, group: int) -> list[tuple[str, float]]:
-    """Return the words for an icon with their chances: the standard name and everyday ones."""
+    """Return the words for a name with their probabilities: itself and everyday words."""
     words = {name: 1.0}
     if name in EVERYDAY:
         words[EVERYDAY[name]] = 1.0

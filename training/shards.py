@@ -1,7 +1,8 @@
-"""Scenes in numbered portions. Portion k is the same on every machine, so a lost one is made again.
+"""Scenes in numbered shards. A shard follows from its number on every machine, so a lost one can be made again.
 
-A shard holds `images` uint8 [S, 3, 72, 72] (the student crops 64 px out of them), `meaning` fp16 [S, codes.WIDTH],
-`names` [S, 2] (twice the same unless it is a pair), `icon` (-1 if there are two) and `may_flip`.
+A shard contains `images`, uint8 [S, 3, 72, 72], of which the student crops 64 px, `meaning`, fp16
+[S, codes.WIDTH], `names` [S, 2] (twice the same unless the scene is a pair), `icon` [S] (-1 for a pair) and
+`may_flip` [S].
 
     python -m training.shards --work DIR --count 10
 """
@@ -20,14 +21,19 @@ STORED = 72
 
 
 class Planner(captions.Planner):
-    """The student's scenes: also things as icons show them, in their own colours on a calm ground."""
+    """Plans the student's scenes, including single things in their own colours on a plain background."""
 
     SHARES = (("portrait", 0.34), ("single", 0.28), ("pair", 0.26), ("count", 0.12))
     TINTED_PORTRAITS = 0.35
 
 
 class Maker:
-    """Plans and draws shards."""
+    """Plans and draws shards.
+
+    Args:
+        work: folder of the catalogue and the drawings.
+        size: scenes per shard.
+    """
 
     def __init__(self, work: common.Work, size: int = 4096):
         rows = json.loads(work.catalogue.read_text())
@@ -39,21 +45,24 @@ class Maker:
         """Return shard `index`."""
         generator = common.generator("shard", index)
         plans = self.planner.plans(self.size, generator)
-        ends = [(plan.things[0].icon, plan.things[-1].icon) for plan in plans]
         name_of = self.codes.name_of
+        icons, names = [], []
+        for plan in plans:
+            first, last = plan.things[0].icon, plan.things[-1].icon
+            icons.append(-1 if plan.kind == "pair" else first)
+            names.append([name_of[first], name_of[last]])
+
         return {
             "images": scenes.draw(plans, self.atlas, STORED, generator),
             "meaning": self.codes.of_pictures(plans).half(),
-            "names": torch.tensor([[name_of[a], name_of[b]] for a, b in ends], dtype=torch.int16),
-            "icon": torch.tensor(
-                [a if p.kind != "pair" else -1 for p, (a, _) in zip(plans, ends, strict=True)]
-            ),
+            "names": torch.tensor(names, dtype=torch.int16),
+            "icon": torch.tensor(icons),
             "may_flip": torch.tensor([codes.mirrors(plan) for plan in plans]),
         }
 
 
 def shard_at(index: int, work: common.Work, maker: Maker) -> dict[str, Tensor]:
-    """Return shard `index`: from disk, or made and kept there."""
+    """Return shard `index` from disk; make and store it first if it is missing."""
     path = work.folder("shards") / f"{index:05d}.safetensors"
     if path.exists():
         return load_file(path)
@@ -63,9 +72,9 @@ def shard_at(index: int, work: common.Work, maker: Maker) -> dict[str, Tensor]:
 
 
 def main() -> None:
-    """Make the first shards; the later ones are made while the student trains."""
+    """Make the first shards. The student makes the others while it trains."""
     arguments = common.parser(__doc__)
-    arguments.add_argument("--count", type=int, default=10)
+    arguments.add_argument("--count", type=int, default=10, help="number of shards (default 10)")
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
     work = common.Work(options.work)

@@ -1,17 +1,17 @@
-"""Train the image tower: attacked at every step, towards the meanings of its scenes.
+"""Train the image tower to predict the meanings of scenes, with an adversarial attack at every step.
 
     python -m training.student --work DIR --steps 3000 [--from artgen/guides/doodle]
 
-Everything random follows from the step's number, and a checkpoint is written every CHECKPOINT steps;
-run the same command after a kill and the training goes on as if nothing had happened.
-Run on a busy machine with OMP_WAIT_POLICY=PASSIVE.
-One step looks at a batch twice: with random noise, whose gradient gives the attack, then attacked
-(single-step L2, Wong et al. 2020); both passes teach the weights, so the attack costs nothing extra.
+A checkpoint is written every CHECKPOINT steps. If the training is killed, run the same command again:
+it continues and ends with the same bits.
+
+Each step passes a batch through the tower twice: with random noise, whose gradient gives the attack, and
+then attacked (single-step L2, Wong et al. 2020). Both passes train the weights, so the attack costs
+nothing extra.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,21 +22,36 @@ from timm.layers import AttentionPool2d
 from torch import Tensor, nn
 
 from artgen.guides.towers import SCENE, WIDTHS, Binding, DoodleResNet
-from training import batches, codes, common, export, halves, model, shards
+from training import batches, codes, common, export, halves, loop, model, shards
 from training.teacher import SCALE
 
 CHECKPOINT = 100
-PARTS = {"names": 1.0, "colours": 0.5, "number": 0.5, "ground": 0.25, "bound": 1.0}
-"""Weights of the squared errors of the parts of a meaning, each as if it were of unit length."""
+PARTS = {"names": 1.0, "colours": 0.5, "number": 0.5, "background": 0.25, "bound": 1.0}
+"""Weight of each part's squared error, after scaling the part to unit length."""
 NAMING, LIKENESS = 0.5, 1.0
-"""Weights of the names told apart, and of the teacher's features guessed."""
+"""Weights of the cross-entropy over names, and of the distance to the teacher's features."""
 FEATURES = 256
 """Length of the teacher's features."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how hard to train; radius is an L2 distance of 64 px images in 0..1."""
+    """Length and strength of the training.
+
+    Args:
+        steps: length of the schedule.
+        batch: scenes per step.
+        learning_rate: highest.
+        weight_decay: of AdamW.
+        radius: largest attack, an L2 distance between 64 px images in 0..1.
+        grow: fraction of the steps in which the attack grows to `radius`.
+        average: decay of the moving average of the weights.
+        steps_per_shard: after so many steps, a new shard comes into use.
+        window: most shards in use at once.
+        first_shards: shards in use at the first step.
+        shard_size: scenes per shard.
+        fall: fraction of the steps, at the end, in which the learning rate falls.
+    """
 
     steps: int = 3000
     batch: int = 128
@@ -52,25 +67,25 @@ class Plan:
     fall: float = 0.7
 
     def rate(self, step: int) -> float:
-        """Learning rate: 200 steps up, then level, then down to 2% over the last part, `fall`."""
+        """Return the learning rate: 200 steps up, then level, then down to 2% over the last `fall`."""
         fall = (self.steps - step) / (self.fall * self.steps)
         return self.learning_rate * min(1.0, (step + 1) / 200, max(0.02, fall))
 
     def reach(self, step: int) -> float:
-        """Radius of the attack at a step."""
+        """Return the largest radius of the attack at a step."""
         return self.radius * min(1.0, 0.1 + step / (self.grow * self.steps))
 
     def shards_at(self, step: int) -> range:
-        """Numbers of the shards in use."""
+        """Return the numbers of the shards in use at a step."""
         last = self.first_shards + step // self.steps_per_shard
         return range(max(0, last - self.window), last)
 
 
 class Tower(nn.Module):
-    """The part of the image tower that tells meanings, and a layer that guesses the teacher's features.
+    """The part of the image tower that predicts meanings, and a layer that predicts the teacher's features.
 
     Args:
-        generator: draws the first weights.
+        generator: draws the initial weights.
     """
 
     def __init__(self, generator: torch.Generator):
@@ -83,184 +98,197 @@ class Tower(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images [N, 3, 64, 64] in 0..1 to meanings and guessed features, [N, WIDTH + 256]."""
+        """Map images [N, 3, 64, 64] in 0..1 to meanings and predicted features, [N, WIDTH + 256]."""
         with common.autocast():
             places = self.body(model.normalised(images))
-            told = torch.cat([self.pool(places), self.bind(places)], 1)
-            guessed = self.guess(places.mean((2, 3)))
-        return torch.cat([told.float(), F.normalize(guessed.float(), dim=1)], 1)
+            meaning = torch.cat([self.pool(places), self.bind(places)], 1)
+            features = self.guess(places.mean((2, 3)))
+
+        return torch.cat([meaning.float(), F.normalize(features.float(), dim=1)], 1)
 
     def start_from(self, guide: Path) -> None:
-        """Take over an exported guide's image tower; one with fewer rough names becomes the first of ours."""
+        """Copy an exported guide's image tower; if it has fewer rough names, they become the first of ours."""
         ours = self.state_dict()
         given = model.image_tower(load_file(guide / export.WEIGHTS))
-        self.load_state_dict(
-            {key: model.grown(value, ours[key]) for key, value in given.items()}, strict=False
-        )
+        grown = {key: model.grown(value, ours[key]) for key, value in given.items()}
+        self.load_state_dict(grown, strict=False)
 
 
-class Student:
-    """Tower, its average and its optimiser; `save` and `load` carry all of it."""
+class Student(loop.Training):
+    """The tower, its moving average and its optimiser.
+
+    Args:
+        work: folder of the teacher's results and of the checkpoint.
+        plan: the schedule.
+        start: an exported guide whose image tower to start from; None for random weights.
+    """
 
     def __init__(self, work: common.Work, plan: Plan, start: Path | None = None):
-        self.work, self.plan, self.step = work, plan, 0
+        super().__init__(work.folder("student") / "tower.safetensors")
+        self.work, self.plan = work, plan
         self.tower = Tower(common.generator("student")).train()
         if start is not None:
             self.tower.start_from(start)
         self.halves = [self.tower, halves.twin(self.tower)]
-        self.weights: list[Tensor] = list(self.tower.parameters())
-        taught = load_file(work.folder("teacher") / "names.safetensors")
-        self.prototypes, self.looks = taught["prototypes"], taught["looks"]
+        self.weights: list[nn.Parameter] = list(self.tower.parameters())
+
+        teacher = load_file(work.folder("teacher") / "names.safetensors")
+        self.prototypes, self.looks = teacher["prototypes"], teacher["looks"]
         self.optimiser = torch.optim.AdamW(
             self.weights, lr=1e-3, weight_decay=plan.weight_decay, betas=(0.9, 0.98), fused=True
         )
         self.average = {key: value.clone() for key, value in self._moving().items()}
 
     def _moving(self) -> dict[str, Tensor]:
-        """All weights and batch statistics that change."""
-        return {k: v for k, v in self.tower.state_dict().items() if v.dtype.is_floating_point}
+        """Return all weights and batch statistics that training changes."""
+        state = self.tower.state_dict()
+        return {key: value for key, value in state.items() if value.dtype.is_floating_point}
 
     @torch.no_grad()
-    def follow(self) -> None:
-        """Let the average follow the weights (exponential moving average)."""
+    def update_average(self) -> None:
+        """Move the exponential moving average towards the present weights."""
         keep = min(self.plan.average, (1 + self.step) / (10 + self.step))
         moving = self._moving()
-        torch._foreach_lerp_([self.average[k] for k in moving], [moving[k] for k in moving], 1 - keep)
+        averages = [self.average[key] for key in moving]
+        torch._foreach_lerp_(averages, list(moving.values()), 1 - keep)
 
-    @property
-    def checkpoint(self) -> Path:
-        """Where the training is kept."""
-        return self.work.folder("student") / "tower.safetensors"
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the weights, their averages and the optimiser's state."""
+        return (
+            loop.prefixed(self._moving(), "model.")
+            | loop.prefixed(self.average, "average.")
+            | loop.prefixed(loop.optimiser_tensors(self.optimiser), "adam.")
+        )
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Restore what `tensors` returned."""
+        self.tower.load_state_dict(loop.selected(tensors, "model."), strict=False)
+        self.average = loop.selected(tensors, "average.")
+        loop.restore_optimiser(self.optimiser, loop.selected(tensors, "adam."))
 
     def save(self) -> None:
-        """Write the checkpoint."""
-        tensors = {f"model.{k}": v for k, v in self._moving().items()}
-        tensors |= {f"average.{k}": v for k, v in self.average.items()}
-        for i, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"adam.{i}.{k}": v for k, v in state.items()}
-        common.save_tensors(tensors, self.checkpoint, {"step": self.step})
+        """Write the checkpoint, and the tower that `look` puts into the guide."""
+        super().save()
+        self.export()
 
-    def load(self) -> None:
-        """Read the checkpoint, if there is one."""
-        path = self.checkpoint
-        if not path.exists():
-            return
-        tensors = load_file(path)
-        self.tower.load_state_dict(
-            {k[6:]: v for k, v in tensors.items() if k.startswith("model.")}, strict=False
-        )
-        self.average = {k[8:]: v for k, v in tensors.items() if k.startswith("average.")}
-        described = self.optimiser.state_dict()
-        for key, value in tensors.items():
-            if key.startswith("adam."):
-                _, index, name = key.split(".")
-                like = self.weights[int(index)]  # the fused step needs the weight's own memory layout
-                laid = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
-                described["state"].setdefault(int(index), {})[name] = laid
-        self.optimiser.load_state_dict(described)
-        self.step = common.metadata(path)["step"]
+    def loss(self, seen: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, loop.Figures]:
+        """Return the loss of the tower's output [N, WIDTH + 256], and figures for the log."""
+        meaning, features = seen.split((codes.WIDTH, FEATURES), 1)
+        errors = codes.errors(meaning, batch["meaning"].float())
+        figures = {part: error.item() for part, error in errors.items()}
+        total = sum((PARTS[part] * error for part, error in errors.items()), seen.new_zeros(()))
 
-    def loss(self, seen: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
-        """Return the loss of what the tower gave, [N, WIDTH + 256], and figures for the log."""
-        told, guessed = seen.split((codes.WIDTH, FEATURES), 1)
-        wanted = batch["meaning"].float()
-        lengths = list(codes.PARTS.values())
-        total, figures = seen.new_zeros(()), {}
-        for i, (part, square) in enumerate(codes.WEIGHTS.items()):
-            ours, theirs = told.split(lengths, 1)[i], wanted.split(lengths, 1)[i]
-            error = (ours - theirs).square().sum(1).mean() / square
-            total = total + PARTS[part] * error
-            figures[part] = error.item()
-        logits = SCALE * F.normalize(told[:, : codes.NAME], dim=1) @ self.prototypes.T
+        logits = SCALE * F.normalize(meaning[:, : codes.NAME], dim=1) @ self.prototypes.T
         names = batch["names"].long()
         chances = logits.log_softmax(1).gather(1, names)
         single = batch["icon"] >= 0
-        likeness = 1 - (guessed[single] * self.looks[batch["icon"][single].long()]).sum(1).mean()
+        likeness = 1 - (features[single] * self.looks[batch["icon"][single].long()]).sum(1).mean()
         total = total - NAMING * chances.mean() + LIKENESS * likeness
+
         figures["top1"] = (logits.argmax(1) == names[:, 0])[single].float().mean().item()
         figures["likeness"] = 1 - likeness.item()
         return total, figures
 
-    def look(self, images: Tensor, batch: dict[str, Tensor], attack: bool):
-        """Look once at images [N, 3, 64, 64]: add half the loss's gradients to the weights.
+    def look(
+        self, images: Tensor, batch: dict[str, Tensor], attack: bool
+    ) -> tuple[Tensor | None, loop.Figures]:
+        """Pass images [N, 3, 64, 64] through the tower; add half of the loss's gradient to the weights.
 
-        Returns the gradient to the images (None unless `attack`), the loss and figures.
+        Args:
+            images: in 0..1.
+            batch: what they show.
+            attack: whether the gradient with respect to the images is wanted.
+
+        Returns:
+            That gradient [N, 3, 64, 64], or None, and figures for the log.
         """
         parts = [part.detach().requires_grad_(attack) for part in images.chunk(2)]
         outputs = halves.both(lambda i, part: self.halves[i](part), parts)
         seen = torch.cat(outputs).detach().requires_grad_()
         loss, figures = self.loss(seen, batch)
         (0.5 * loss).backward()
+
         grads, own = halves.slopes(
             outputs, halves.slope_of(seen).chunk(2), self.weights, parts if attack else None
         )
         for weight, grad in zip(self.weights, grads, strict=True):
             if grad is not None:
                 weight.grad = grad if weight.grad is None else weight.grad + grad
+
         slope = torch.cat([grad[0] for grad in own]) if attack else None
         return slope, {"loss": loss.item()} | figures
 
-    def train_step(self, batch: dict[str, Tensor], generator: torch.Generator) -> dict[str, float]:
-        """Look at a batch twice, noisy and attacked; step; return figures of the attacked look."""
+    def train_step(self, batch: dict[str, Tensor], generator: torch.Generator) -> loop.Figures:
+        """Train on a batch with noise and on the same batch attacked; return figures of the attacked pass."""
         count = len(batch["icon"])
         reach = self.plan.reach(self.step) * torch.rand(count, generator=generator)
         noise = batches.scaled(torch.randn(batch["images"].shape, generator=generator), 0.6 * reach)
         slope, _ = self.look(batch["images"] + noise, batch, attack=True)
+        assert slope is not None
         attack = batches.within(noise + batches.scaled(slope, reach), reach)
         _, figures = self.look(batch["images"] + attack, batch, attack=False)
+
         for group in self.optimiser.param_groups:
             group["lr"] = self.plan.rate(self.step)
         torch.nn.utils.clip_grad_norm_(self.weights, 5.0)
         self.optimiser.step()
         self.optimiser.zero_grad()
         self.step += 1
-        self.follow()
-        return figures
+        self.update_average()
+        return figures | {"radius": self.plan.reach(self.step)}
 
     def export(self) -> None:
-        """Write the averaged tower, for `look` to put a guide together."""
-        kept = {k: v for k, v in self.average.items() if not k.startswith("guess.")}
+        """Write the averaged tower without the layer that predicts the teacher's features."""
+        kept = {key: value for key, value in self.average.items() if not key.startswith("guess.")}
         common.save_tensors(kept, self.work.root / "image.safetensors", {"step": self.step})
 
 
-def joined(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Join shards."""
-    return {key: torch.cat([part[key] for part in parts]) for key in sorted(parts[0])}
+class Scenes:
+    """The scenes of the shards in use, loaded when they change.
+
+    Args:
+        work: folder of the shards.
+        plan: says which shards are in use at a step.
+    """
+
+    def __init__(self, work: common.Work, plan: Plan):
+        self._work, self._plan = work, plan
+        self._maker = shards.Maker(work, size=plan.shard_size)
+        self._loaded = range(0)
+        self._data: dict[str, Tensor] = {}
+
+    def at(self, step: int) -> dict[str, Tensor]:
+        """Return all scenes in use at a step, as `shards` describes them."""
+        wanted = self._plan.shards_at(step)
+        if wanted != self._loaded:
+            self._loaded = wanted
+            self._data = common.joined([shards.shard_at(k, self._work, self._maker) for k in wanted])
+        return self._data
 
 
 def run(work: common.Work, plan: Plan, smoke: bool, until: int, start: Path | None = None) -> Student:
-    """Train from the last checkpoint (else from the guide in `start`, else anew) to step `until`."""
+    """Train to step `until`, from the last checkpoint, else the guide `start`, else random weights."""
     student = Student(work, plan, start)
     student.load()
-    maker = shards.Maker(work, size=plan.shard_size)
-    data: dict[str, Tensor] = {}
-    held = range(0)
-    began, first = time.monotonic(), student.step
-    while student.step < until:
-        if plan.shards_at(student.step) != held:
-            held = plan.shards_at(student.step)
-            data = joined([shards.shard_at(k, work, maker) for k in held])
+    scenes = Scenes(work, plan)
+
+    def advance() -> loop.Figures:
         generator = common.generator("step", student.step)
-        figures = student.train_step(batches.draw(data, plan.batch, generator), generator)
-        if student.step % 25 == 0 or smoke:
-            speed = (student.step - first) * plan.batch / (time.monotonic() - began)
-            told = " ".join(f"{key} {value:.3f}" for key, value in figures.items())
-            common.log(
-                f"step {student.step} {told} radius {plan.reach(student.step):.2f} scenes/s {speed:.0f}"
-            )
-        if student.step % CHECKPOINT == 0 or student.step == until:
-            student.save()
-            student.export()
+        batch = batches.draw(scenes.at(student.step), plan.batch, generator)
+        return student.train_step(batch, generator)
+
+    student.run(until, advance, loop.Cadence(1 if smoke else 25, CHECKPOINT, plan.batch))
     return student
 
 
 def main() -> None:
-    """Train until the planned number of steps."""
+    """Train for the planned number of steps."""
     arguments = common.parser(__doc__)
-    arguments.add_argument("--steps", type=int, default=Plan.steps, help="the schedule's length")
-    arguments.add_argument("--until", type=int, help="stop here (default: the schedule's end)")
-    arguments.add_argument("--from", dest="start", type=Path, help="a guide's directory to start from")
+    arguments.add_argument("--steps", type=int, default=Plan.steps, help="length of the schedule")
+    arguments.add_argument("--until", type=int, help="stop after this step (default: the last)")
+    arguments.add_argument("--from", dest="start", type=Path, help="directory of a guide to start from")
     options = arguments.parse_args()
+
     torch.set_num_threads(1)  # two halves, one thread each
     plan = Plan(options.steps)
     if options.smoke:

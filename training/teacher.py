@@ -1,18 +1,21 @@
-"""The teacher: what ImageNet networks see in the drawings, turned into directions of names.
+"""The teacher: what ImageNet networks see in the drawings, mapped to a direction for every name.
 
     python -m training.teacher --work DIR
 
-Two frozen networks (EfficientNet-Lite0 and -Lite1, as packaged on PyPI) look once at every drawing, large and on
-white. A linear layer brings their features to 128 numbers in which every name is a direction, fitted to the sets in
-training. Writes `teacher/features.safetensors` (`features` [drawings, 2560]) and `teacher/names.safetensors`:
-`shown` [drawings, 128], `prototypes` [names, 128] and the same `rough` [names, 14], unit length, `looks`
-[drawings, 256], the features' main components, and the linear layer itself.
+Two frozen networks (EfficientNet-Lite0 and -Lite1, as packaged on PyPI) see every drawing once, large and
+on white. A linear layer, fitted to the training sets, maps their features to 128 numbers in which every
+name is a direction. This writes `teacher/features.safetensors` (`features` [drawings, 2560]) and
+`teacher/names.safetensors`:
+
+* `shown` [drawings, 128] and `prototypes` [names, 128], of unit length;
+* `rough` [names, 14], the names in fewer numbers, of unit length;
+* `looks` [drawings, 256], the main components of the features;
+* the linear layer itself.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 import timm
@@ -21,21 +24,21 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from training import captions, codes, common, model
+from training import captions, codes, common, loop, model
 
 NETWORKS = (
     ("lite0", "efficientnet-lite0-57934424.pth", 160),
     ("lite1", "efficientnet-lite1-77cc7160.pth", 192),
 )
-"""Name, weights and the side of the pictures they look at, in pixels."""
+"""Name, file of weights, and side of the input pictures in pixels."""
 SMALL = 16
-"""Side of the pictures from which rough names are told, in pixels."""
+"""Side in pixels of the pictures from which rough names are found."""
 SCALE = 20.0
 """Factor of the cosines before the softmax over names."""
 
 
 def load_in_order(net: nn.Module, source: dict[str, Tensor]) -> None:
-    """Load a package's tensors: they are timm's, in the same order under other names."""
+    """Load a package's tensors into timm's network; the order is the same, the names differ."""
     given = [value for key, value in source.items() if "num_batches" not in key]
     wanted = [key for key in net.state_dict() if "num_batches" not in key]
     net.load_state_dict(dict(zip(wanted, given, strict=True)), strict=False)
@@ -46,7 +49,7 @@ class Backbone(nn.Module):
 
     Args:
         kind: "lite0", "lite1" or "lite2".
-        weights: the package's file, or None for random weights.
+        weights: the package's file, or None for random weights, in a trial.
     """
 
     def __init__(self, kind: str, weights):
@@ -71,7 +74,7 @@ class Backbone(nn.Module):
 
 
 def seen(work: common.Work, icons: Tensor, smoke: bool) -> Tensor:
-    """Return features [drawings, 2560] of all drawings, fp16; from disk if they are there."""
+    """Return fp16 features [drawings, 2560] of all drawings, from disk if they were computed before."""
     path = work.folder("teacher") / "features.safetensors"
     if path.exists():
         return load_file(path)["features"]
@@ -86,7 +89,7 @@ def seen(work: common.Work, icons: Tensor, smoke: bool) -> Tensor:
 
 
 def shown(icons: Tensor, size: int) -> Tensor:
-    """Return icons uint8 [N, 4, 96, 96] on white, with a margin, as float [N, 3, size, size]."""
+    """Return icons, uint8 [N, 4, 96, 96], on white with a margin, as float [N, 3, size, size] in 0..1."""
     layers = F.pad(icons.float() / 255, (6, 6, 6, 6))
     return F.interpolate(
         layers[:, :3] + 1 - layers[:, 3:],
@@ -98,11 +101,11 @@ def shown(icons: Tensor, size: int) -> Tensor:
 
 
 class Head(nn.Module):
-    """From the networks' features to the space of names.
+    """A linear layer from the networks' features to the space of names.
 
     Args:
         names: how many names.
-        features: [drawings, 2560] in training, whose mean and spread are evened out.
+        features: [drawings, 2560] in training, whose mean and standard deviation normalise the input.
     """
 
     mean: Tensor
@@ -124,46 +127,36 @@ class Head(nn.Module):
             even = even * (torch.rand(even.shape, generator=generator) > 0.6) / 0.4
         return F.normalize(self.linear(even), dim=1)
 
-    def told(self) -> Tensor:
+    def directions(self) -> Tensor:
         """Return the unit directions of the names, [names, 128]."""
         return F.normalize(self.prototypes, dim=1)
-
-
-def rate(step: int, steps: int, peak: float) -> float:
-    """Learning rate: a short rise, then a cosine to zero."""
-    return peak * min(1, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-
-def optimise(parameters, steps: int, peak: float, loss_of, what: str, decay: float = 0.05) -> None:
-    """Run AdamW on `loss_of(step) -> (loss, figure)`."""
-    parameters = list(parameters)
-    optimiser = torch.optim.AdamW(parameters, lr=peak, weight_decay=decay, fused=True)
-    for step in range(steps):
-        optimiser.param_groups[0]["lr"] = rate(step, steps, peak)
-        loss, figure = loss_of(step)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        if step % 100 == 0 or step == steps - 1:
-            common.log(f"{what} {step} loss {loss.item():.3f} right {figure:.3f}")
 
 
 def fit(head: Head, features: Tensor, names: Tensor, steps: int) -> None:
     """Fit the head to the names [N] of features [N, 2560]."""
 
-    def loss_of(step: int):
+    def loss_of(step: int) -> tuple[Tensor, float]:
         generator = common.generator("head", step)
         rows = torch.randint(len(names), (512,), generator=generator)
-        logits = SCALE * head(features[rows], generator) @ head.told().T
+        logits = SCALE * head(features[rows], generator) @ head.directions().T
         loss = F.cross_entropy(logits, names[rows], label_smoothing=0.1)
         return loss, (logits.argmax(1) == names[rows]).float().mean().item()
 
-    optimise(head.train().parameters(), steps, 2e-3, loss_of, "head", decay=0.2)
+    loop.fit("teacher", head.train().parameters(), steps, loss_of)
     head.eval()
 
 
 def principal(features: Tensor, used: Tensor, width: int = 256) -> Tensor:
-    """Return the first components [N, width] of features, half whitened, of unit length; axes of rows `used`."""
+    """Return the first principal components of features, half whitened.
+
+    Args:
+        features: [N, 2560].
+        used: rows from which the axes are found.
+        width: how many components.
+
+    Returns:
+        [N, width], of unit length.
+    """
     some = features[used].float()
     mean = some.mean(0)
     values, vectors = torch.linalg.eigh(((some - mean).T @ (some - mean) / len(some)).double())
@@ -172,28 +165,30 @@ def principal(features: Tensor, used: Tensor, width: int = 256) -> Tensor:
 
 
 def main() -> None:
-    """Look at the drawings, fit the head, and store what it makes of them."""
+    """Compute the features, fit the head, and write the names."""
     arguments = common.parser(__doc__)
-    arguments.add_argument("--steps", type=int, default=1500)
+    arguments.add_argument("--steps", type=int, default=1500, help="of fitting the head (default 1500)")
     options = arguments.parse_args()
+
     torch.set_num_threads(options.threads)
     work = common.Work(options.work)
     rows, icons = json.loads(work.catalogue.read_text()), load_file(work.icons)["icons"]
     vocabulary = captions.Vocabulary(rows)
     features = seen(work, icons, options.smoke)
-    name_of = {icon: i for i, own in enumerate(vocabulary.icons) for icon in own}
+    name_of = vocabulary.name_of()
     used = torch.tensor(sorted(name_of))
     head = Head(len(vocabulary.names), features[used].float())
     names = torch.tensor([name_of[i] for i in used.tolist()])
     fit(head, features[used], names, options.steps)
+
     with torch.inference_mode():
-        told = {"shown": head(features), "prototypes": head.told(), "looks": principal(features, used)}
+        tensors = {"shown": head(features), "prototypes": head.directions()}
+        tensors["looks"] = principal(features, used)
     small = F.avg_pool2d(shown(icons[used], SMALL * 4), 4).flatten(1)
-    told["rough"] = codes.rough(told["prototypes"], small, names)
-    told |= {f"head.{key}": value for key, value in head.state_dict().items()}
-    common.save_tensors(
-        {key: value.clone() for key, value in told.items()}, work.folder("teacher") / "names.safetensors"
-    )
+    tensors["rough"] = codes.rough(tensors["prototypes"], small, names)
+    tensors |= loop.prefixed(head.state_dict(), "head.")
+    tensors = {key: value.clone() for key, value in tensors.items()}
+    common.save_tensors(tensors, work.folder("teacher") / "names.safetensors")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import torch
 
 from artgen.config import EditOptions, RunConfig
 from artgen.engine.events import Event, Notice, Stage, Started, Stepped
+from artgen.engine.loop import ending
 from artgen.engine.randomness import Streams
 from artgen.engine.state import LoopState, initial_state
 from artgen.errors import RunError

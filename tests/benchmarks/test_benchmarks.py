@@ -13,8 +13,9 @@ import torch
 
 from artgen.grid import Tiling
 from artgen.guides.loading import load_guide
+from artgen.threads import SETTINGS
 from artgen.types import Size
-from benchmarks import collage, end_to_end, evolution, processes, step, strokes, tiles
+from benchmarks import busy, collage, end_to_end, evolution, processes, step, strokes, tiles
 from benchmarks.common import Figure, Results
 
 OPTIONS = argparse.Namespace(threads=2, trial=True, preset="draft", every=None)
@@ -68,8 +69,8 @@ def test_a_command_is_measured_without_the_memory_of_the_one_who_asks():
     for code, expected in (("print(1)", 0), ("raise SystemExit(3)", 3)):
         command = [sys.executable, str(launcher), sys.executable, "-c", code]
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
-        status, seconds, megabytes = json.loads(done.stdout)
-        assert status == expected and 0 < seconds < 60 and 1 < megabytes < 100
+        status, seconds, megabytes, processor = json.loads(done.stdout)
+        assert status == expected and 0 < seconds < 60 and 1 < megabytes < 100 and 0 < processor < 60
     del held
 
 
@@ -114,6 +115,44 @@ def test_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert goals_of(figures) == ["< 60", "< 1.5", "< 90", "< 15", "< 15", "< 15"]
     assert figures[1]["value"] == 2.0
     assert goals_of(figures_of(end_to_end, tmp_path / "x.json", "--", "a cat")) == []
+
+
+def test_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Goals hold for artgen's own setting, which a setting of this process must not replace."""
+    monkeypatch.setenv("GOMP_SPINCOUNT", "5")
+    started = []
+
+    def run(arguments, folder, cache, environment) -> processes.Usage:
+        started.append({name: environment[name] for name in SETTINGS if name in environment})
+        return processes.Usage(2.0, 100.0, 3.0)
+
+    monkeypatch.setattr(busy, "run_artgen", run)
+    figures = figures_of(busy, tmp_path / "x.json", "--spins", "7")
+    assert goals_of(figures) == ["<= 1.8", "<= 1.1"]
+    assert figures[3]["name"].startswith("one alone, artgen's setting") and figures[3]["value"] == 1.0
+    ways = [{}, busy.DEFAULTS, {"GOMP_SPINCOUNT": "7"}]
+    assert started[:3] == ways  # alone
+    assert [started[first : first + busy.AT_ONCE] for first in (3, 6, 9)] == [
+        [way] * busy.AT_ONCE for way in ways
+    ]
+
+
+def test_every_other_round_goes_backwards():
+    calls = []
+
+    class Machine:
+        def draft(self, variables) -> processes.Usage:
+            calls.append(variables["name"])
+            return processes.Usage(4.0, 0.0, 2.0)
+
+        def drafts(self, variables) -> float:
+            calls.append(variables["name"].upper())
+            return 6.0
+
+    alone, together, processor = busy.measure(Machine(), {"a": {"name": "a"}, "b": {"name": "b"}}, 2)
+    assert "".join(calls) == "abABbaBA"
+    assert alone == {"a": [4.0, 4.0], "b": [4.0, 4.0]}
+    assert together["a"] == [6.0, 6.0] and processor["b"] == [2.0, 2.0]
 
 
 def test_ways_to_spend_evaluations_differ_in_nothing_else(tiny_guide: str):

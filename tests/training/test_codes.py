@@ -35,9 +35,9 @@ def pair(first: tuple[int, int], second: tuple[int, int], caption: str, upright:
     return Plan(things, -1, caption, "", first[0], "pair")
 
 
-def alone(icon: int, colour: int = -1, ground: int = -1, caption: str = "", count: int = 1) -> Plan:
+def alone(icon: int, colour: int = -1, background: int = -1, caption: str = "", count: int = 1) -> Plan:
     things = [Thing(icon, colour, 0.5, 0.5, 0.7, 0.0, False)] * count
-    return Plan(things, ground, caption, "", icon, "single" if count == 1 else "count")
+    return Plan(things, background, caption, "", icon, "single" if count == 1 else "count")
 
 
 def cosines(ours: torch.Tensor, *others: torch.Tensor) -> list[float]:
@@ -81,7 +81,7 @@ def test_places_count_only_where_they_are_told(coder: codes.Codes) -> None:
     assert not torch.allclose(coder.of_pictures([one]), coder.of_pictures([other]), atol=1e-2)
 
 
-def test_grounds_colours_and_numbers_are_told_apart(coder: codes.Codes) -> None:
+def test_backgrounds_colours_and_numbers_are_told_apart(coder: codes.Codes) -> None:
     plans = [
         alone(CAT, RED),
         alone(CAT, BLUE),

@@ -44,9 +44,9 @@ def test_a_word_means_one_name(words: easel.Words) -> None:
 
 
 def test_a_name_has_the_drawings_of_one_family(words: easel.Words) -> None:
-    styles = {
-        name: {ROWS[i]["style"] for i in icons} for name, icons in zip(words.names, words.icons, strict=True)
-    }
+    styles = {}
+    for name, icons in zip(words.names, words.icons, strict=True):
+        styles[name] = {ROWS[icon]["style"] for icon in icons}
     assert styles["cat face"] == set(easel.FAMILY)
     assert styles["deciduous tree"] == {"twemoji"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -16,7 +17,7 @@ pytest.importorskip("timm")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from training import captions, common, judge, judge_scenes, prompts, scenes, smoke, subject  # noqa: E402
+from training import captions, common, judge, judge_scenes, prompts, scenes, smoke, subject, wording  # noqa: E402
 from training.names import COLOURS  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -163,7 +164,7 @@ def test_record_paints_only_what_is_missing(judged: Path) -> None:
 
 
 @pytest.mark.parametrize("colour", [name for name in COLOURS if name != "white"])
-def test_subject_colour_of_a_disc_on_light_ground(colour: str) -> None:
+def test_subject_colour_of_a_disc_on_a_light_background(colour: str) -> None:
     y, x = torch.meshgrid(*[torch.linspace(-1, 1, 120)] * 2, indexing="ij")
     inside = x.square() + (y - 0.2).square() < 0.3
     image = torch.full((3, 120, 120), 0.97)
@@ -187,19 +188,21 @@ def test_prompts_say_what_their_things_are() -> None:
     for each in listed:
         told = [f"{thing.colour or ''} {thing.word}".strip() for thing in each.things]
         if each.number > 1:
-            assert each.text == f"{captions.NUMBERS[each.number]} {captions.plural(told[0])}"
+            assert each.text == f"{wording.NUMBERS[each.number]} {wording.plural(told[0])}"
         elif len(told) == 1:
-            assert each.text == captions.article(told[0])
+            assert each.text == wording.article(told[0])
         else:
-            first, second = map(captions.article, told)
+            first, second = map(wording.article, told)
             said = {"left": "to the left of", "right": "to the right of"}.get(each.relation, each.relation)
             assert each.text == f"{first} {said} {second}"
 
 
 def test_prompts_are_known_to_the_guide() -> None:
     known = set(json.loads((ROOT / "artgen/guides/doodle/names.json").read_text()))
-    missing = {thing.word for each in prompts.listed() for thing in each.things} - known
-    assert not missing
+    asked = set()
+    for each in prompts.listed():
+        asked.update(thing.word for thing in each.things)
+    assert not asked - known
 
 
 def test_scenes_keep_to_their_kind(vocabulary) -> None:
@@ -217,7 +220,10 @@ def test_scenes_keep_to_their_kind(vocabulary) -> None:
             assert len(centres) == 1 or torch.pdist(centres).min() > 0.15
 
 
-@pytest.mark.parametrize("look", [look for _, looks in judge_scenes.LOOKS for look in looks])
+LOOKS = list(itertools.chain.from_iterable(looks for _, looks in judge_scenes.LOOKS))
+
+
+@pytest.mark.parametrize("look", LOOKS)
 def test_looks_keep_the_picture_recognisable(look) -> None:
     y, x = torch.meshgrid(*[torch.linspace(-1, 1, 128)] * 2, indexing="ij")
     image = ((x.abs() < 0.5) & (y.abs() < 0.5)).float().expand(2, 3, -1, -1) * 0.8 + 0.1

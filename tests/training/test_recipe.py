@@ -15,7 +15,7 @@ pytest.importorskip("open_clip")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from training import captions, codes, common, paint_check, smoke  # noqa: E402
+from training import captions, codes, common, paint_check, smoke, wording  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,10 +74,10 @@ def test_a_guide_gives_back_its_image_tower(trained: Path) -> None:
 
 def test_words_go_on_from_a_guide(trained: Path) -> None:
     """A later round of `look` starts from what an exported guide says, up to the rounding of its weights."""
-    from training import look, model
+    from training import lessons, look, model
 
-    source = look.Easel(common.Work(trained))
-    learner = look.Learner(common.Work(trained), look.Plan(4), 12, source.words())
+    source = lessons.Easel(common.Work(trained))
+    learner = look.Learner(common.Work(trained), lessons.Plan(4), 12, source.words())
     texts = ["a circle", "a blue square to the left of a red circle", "two rings", "a disc"]
     before = model.text_vectors(learner.clip, model.tokens(texts))
     learner.start_from(trained / "doodle-look")
@@ -99,7 +99,7 @@ def test_a_narrow_guide_becomes_the_first_numbers_of_a_wide_one() -> None:
 
     fewer = codes.ROUGH - 2
     told = torch.rand(7, look.SCENE + codes.KEYS * fewer + 9)
-    full = look.untold(told, fewer, torch.tensor(0.3))
+    full = look.as_trained(told, fewer, torch.tensor(0.3))
     assert full.shape == (7, codes.WIDTH + 9)
     bound = full[:, look.SCENE : codes.WIDTH].unflatten(1, (codes.KEYS, codes.ROUGH))
     assert not bound[..., fewer:].any()
@@ -186,7 +186,7 @@ def test_relations_follow_the_places() -> None:
 def test_counts_are_as_told() -> None:
     planner = captions.Planner(vocabulary(), shares=(("count", 1.0),))
     for plan in planner.plans(100, common.generator("test")):
-        assert plan.caption.startswith(captions.NUMBERS[len(plan.things)])
+        assert plan.caption.startswith(wording.NUMBERS[len(plan.things)])
 
 
 def test_tint_gives_the_colour_asked_for() -> None:
