@@ -11,8 +11,6 @@ import pytest
 import yaml
 from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 
 from artgen.config import RunConfig
 from artgen.errors import UsageError
@@ -44,11 +42,12 @@ def run(artgen, photograph: Path, tmp_path: Path) -> Path:
 def rewrite(run: Path, inputs: dict[str, str] | None = None, **changes: object) -> None:
     """Change the configuration in a run's checkpoint, and add fingerprints to it."""
     path = run / "checkpoint.safetensors"
-    with safe_open(path, framework="pt") as file:
-        facts = json.loads(file.metadata()["artgen"])
-    facts["config"].update(changes)
-    facts["inputs"].update(inputs or {})
-    save_file(load_file(path), path, metadata={"artgen": json.dumps(facts)})
+    checkpoint = load_checkpoint(path)
+    config = {**checkpoint.facts["config"], **changes}
+    known = {**checkpoint.facts["inputs"], **(inputs or {})}
+    save_checkpoint(
+        path, Checkpoint({**checkpoint.facts, "config": config, "inputs": known}, checkpoint.tensors)
+    )
 
 
 COMMANDS = {
