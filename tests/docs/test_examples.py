@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +12,13 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
-from artgen import RunConfig, load_guide, paint
+from artgen import RunConfig, load_guide, paint, prompts
 from artgen.guides import guides
 from artgen.images import read_opaque
 from artgen.losses import LossContext, losses
 from artgen.renderers import renderers
+from artgen.terms import base as term_base
+from artgen.terms import term_kinds
 from artgen.types import Size
 from tests.contracts import test_losses as loss_contract
 from tests.contracts import test_renderers as renderer_contract
@@ -28,9 +31,12 @@ RED = (230, 25, 25)
 @pytest.fixture
 def example(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     """A function that imports an example; what it registers is forgotten after the test."""
-    for registry in (renderers, losses, guides):
+    for registry in (renderers, losses, guides, term_kinds):
         registry.names()  # find the shipped parts first, so that the copies are complete
         monkeypatch.setattr(registry, "_parts", dict(registry._parts))
+
+    monkeypatch.setattr(term_base, "marks", functools.cache(term_base.marks.__wrapped__))
+    monkeypatch.setattr(prompts, "marks", term_base.marks)
 
     def load(name: str) -> ModuleType:
         spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
@@ -98,6 +104,22 @@ def test_loss_keeps_the_contract(example):
     loss_contract.test_nearly_independent_of_the_size("warmth", context)
     loss_contract.test_gradient_against_finite_differences("warmth", context)
     loss_contract.test_no_gradient_blows_up_on_a_plain_picture("warmth", context)
+
+
+def test_a_term_asks_for_a_plain_colour(example, tmp_path: Path):
+    example("example_term")
+    made = read_opaque(quick(tmp_path, prompts="%0.9,0.1,0.1", losses={}, steps=60))
+    red, green, blue = made.mean(dim=(0, 2, 3))
+    assert red > green + 0.2 and red > blue + 0.2
+
+
+def test_a_term_refuses_what_is_not_a_colour(example, tmp_path: Path):
+    from artgen.errors import InputError
+
+    example("example_term")
+    with pytest.raises(InputError, match="'red' is not a colour; write three numbers"):
+        quick(tmp_path, prompts="%red")
+    assert not (tmp_path / "run").exists()
 
 
 def test_guide_is_loaded_by_name_and_leads_a_painter(example, tmp_path: Path):
