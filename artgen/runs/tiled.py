@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
-import torch
-
-from artgen.config import EditOptions, RunConfig
+from artgen.config import RunConfig
 from artgen.engine.events import Event, Notice, Stage, Started, Stepped
 from artgen.engine.loop import ending
 from artgen.engine.randomness import Streams
@@ -20,9 +16,7 @@ from artgen.files import make_part_folder
 from artgen.grid import Tiling
 from artgen.guides.precision import format_name
 from artgen.renderers.background import make_background
-from artgen.renderers.collage import Collage
 from artgen.runs.checkpoint import (
-    CHECKPOINT,
     has_checkpoint,
     load_newest,
     remove_checkpoint,
@@ -39,22 +33,14 @@ from artgen.runs.context import (
 )
 from artgen.runs.defaults import ResolvedConfig, resolve
 from artgen.runs.folder import claimed, make_folder, prepare_folder
-from artgen.runs.inputs import fingerprints, require_known
-from artgen.runs.pictures import film_frame, write_pictures
+from artgen.runs.inputs import require_known
 from artgen.runs.recorder import Recorder, Run, Summary, announce, conclude, optimise_recorded
 from artgen.runs.report import Outcome
 from artgen.runs.start import begin
 from artgen.runs.state import CheckpointHeader, capture, restore, saved_sketch, take_state
-from artgen.runs.tiles import (
-    PlacedTile,
-    check_tiles,
-    join,
-    seen_below,
-    tile_config,
-    whole_config,
-)
-from artgen.terms import term_kinds
-from artgen.types import Image, Size
+from artgen.runs.tiles import check_tiles, tile_config
+from artgen.runs.whole import Whole
+from artgen.types import Image
 
 TILES = "tiles"
 """Folder of the tiles' checkpoints in the folder of a run."""
@@ -129,41 +115,15 @@ class _TiledRun:
         if header is not None:
             header.require_guides(self._first.guides)
 
-        self._tile: Size = self._first.canvas
-        self._device = self._first.device
         self.config = config.model_copy(update={"population": self._first.population})
-        self._whole = self._whole_context(whole_config(config, tiling, self._tile))
+        self._whole = Whole(self.config, tiling, self._first)
         self._folder = Path()
-        self._done: list[PlacedTile] = []
-        self._losses: list[float] = []
-        self._elapsed = 0.0
         self._current: _CurrentTile | None = None
-
-    @property
-    def canvas(self) -> Size:
-        """Size of the whole at the tiles' own resolution."""
-        return self._tiling.canvas(self._tile)
 
     @property
     def steps(self) -> int:
         """Steps of all tiles."""
         return self.config.steps * self._tiling.count
-
-    def _whole_context(self, config: RunConfig) -> RunContext:
-        """Return what the whole is written with: a collage of all patches, which no guide judges."""
-        settings = resolve(config, guides=())
-        for term in settings.terms:
-            term_kinds.get(term.kind).check(term.content)  # what is wrong shows before anything is written
-
-        inputs = fingerprints([*self.config.local_files(), *config.local_files()])
-        background = make_background(self.config, self._device)
-        whole = make_context(settings, empty_renderer(settings), inputs, background=background)
-        return replace(whole, settings=replace(settings, voters=self._first.voters))
-
-    @property
-    def _collage(self) -> Collage:
-        """The collage of all patches."""
-        return cast(Collage, self._whole.problem.renderer)
 
     # --- running -----------------------------------------------------------------------
 
@@ -209,7 +169,6 @@ class _TiledRun:
                 break
             recorder.checkpoint()
             self._close()
-            self._current = None  # frees its textures before the next tile is made
         return reason, failure
 
     def _placed(self, event: Stepped) -> Stepped:
@@ -254,13 +213,13 @@ class _TiledRun:
             checkpoint = load_newest(tile_checkpoint(self._folder, index))
             if checkpoint.notice is not None:
                 return index
-            renderer = cast(Collage, empty_renderer(self._settings_without_guides(index)))
+            renderer = empty_renderer(self._settings_without_guides(index))
             take_state(renderer, checkpoint.tensors.get("renderer", {}), self._first.population)
-            self._add(index, renderer, checkpoint.tensors.get("loop", {}).get("smoothed"))
+            self._whole.add(index, renderer, checkpoint.tensors.get("loop", {}).get("smoothed"))
         return max(0, begun - 1)
 
     def _settings_without_guides(self, index: int) -> ResolvedConfig:
-        return resolve(tile_config(self.config, self._tiling, index), guides=(), canvas=self._tile)
+        return resolve(tile_config(self.config, self._tiling, index), guides=(), canvas=self._first.canvas)
 
     def _remove_later(self, index: int) -> None:
         """Remove the checkpoints of later tiles, which lie on top of this one and are painted again.
@@ -298,36 +257,24 @@ class _TiledRun:
 
     def _context_of(self, settings: ResolvedConfig, index: int) -> RunContext:
         """Return what a tile is painted with; its background is what the tiles before it left there."""
-        below = None
-        if self._done:
-            join(self._collage, self._done)
-            below = self._collage
-        window = self._tiling.window(index, self._tile)
-        colour = seen_below(self._whole.problem.background, below, self.canvas, window)
-
-        background = replace(make_background(settings.config, self._device), colour=colour)
-        return make_context(settings, empty_renderer(settings), self._whole.inputs, background=background)
+        background = replace(
+            make_background(settings.config, settings.device), colour=self._whole.below(index)
+        )
+        inputs = self._whole.context.inputs
+        return make_context(settings, empty_renderer(settings), inputs, background=background)
 
     def _close(self) -> None:
         """Add the current tile to those that are done."""
         tile = self._tile_in_work
-        self._add(tile.index, cast(Collage, tile.context.problem.renderer), tile.state.smoothed)
-        self._elapsed += tile.state.elapsed
-
-    def _add(self, index: int, renderer: Collage, smoothed: torch.Tensor | None) -> None:
-        """Add the best candidate of a tile to those that are done."""
-        best = 0 if smoothed is None else int(smoothed.argmin())
-        single = cast(Collage, renderer.candidate(best))
-        single.forget_textures()
-        self._done.append(PlacedTile(single, self._tiling.window(index, self._tile)))
-        self._losses.append(float("nan") if smoothed is None else float(smoothed[best]))
+        self._whole.add(tile.index, tile.context.problem.renderer, tile.state.smoothed, tile.state.elapsed)
+        self._current = None  # frees its textures before the next tile is made
 
     # --- recording ---------------------------------------------------------------------
 
     def frame(self, side: int) -> Image:
         """Return the whole of this moment."""
-        self._join()
-        return film_frame(self._whole, 0, side)
+        self._show()
+        return self._whole.frame(side)
 
     def save(self) -> None:
         """Write a checkpoint of the current tile."""
@@ -337,8 +284,8 @@ class _TiledRun:
 
     def write_pictures(self) -> list[Path]:
         """Write the whole of this moment."""
-        self._join()
-        return write_pictures(self._folder, self._whole, self.config, [0])
+        self._show()
+        return self._whole.write_pictures(self._folder)
 
     def write_level(self, before: float, now: float) -> None:
         """Do nothing: collages do not grow."""
@@ -346,31 +293,20 @@ class _TiledRun:
     def conclude(self) -> Summary:
         """Write the whole as a run of its own, which can be exported and edited."""
         tile, step = self._tile_in_work, self._steps_done()
-        if tile.state.step or not self._done:
+        if tile.state.step or self._whole.is_empty:
             self._close()
-        self._current = None
-        self._join()
+        self._current = None  # a tile without a step has nothing to show
+        self._show()
 
-        views, loss = tile.state.views_per_pass, sum(self._losses) / len(self._losses)
-        self._save_whole(step, loss, views)
-        return Summary(self._whole, views, [loss], step, self._elapsed, self._collage.assets_used())
+        whole, views = self._whole, tile.state.views_per_pass
+        whole.save(self._folder, step, views)
+        return Summary(whole.context, views, [whole.loss], step, whole.elapsed, whole.credits())
 
-    def _save_whole(self, step: int, loss: float, views_per_pass: int) -> None:
-        origin = EditOptions(config=self.config, step=step, steps=0)
-        changes = {"steps": max(1, step), "edited": origin}
-        config = self._whole.settings.config.model_copy(update=changes)
-
-        end = initial_state(self._whole.problem, config.evolution, Streams(config.seed))
-        end.step, end.lowest, end.views_per_pass = step, loss, views_per_pass
-        end.smoothed = None if math.isnan(loss) else torch.tensor([loss])
-        save_checkpoint(self._folder / CHECKPOINT, capture(config, self._whole, end))
-
-    def _join(self) -> None:
-        """Give the whole the patches of the tiles so far, those of the current one among them."""
-        tiles = list(self._done)
-        if self._current is not None:
-            tile = self._current
-            best = tile.context.problem.renderer.candidate(tile.state.best_first()[0])
-            window = self._tiling.window(tile.index, self._tile)
-            tiles.append(PlacedTile(cast(Collage, best), window))
-        join(self._collage, tiles)
+    def _show(self) -> None:
+        """Put the tiles so far together, the current one among them."""
+        tile = self._current
+        if tile is None:
+            self._whole.show()
+            return
+        best = tile.context.problem.renderer.candidate(tile.state.best_first()[0])
+        self._whole.show(tile.index, best)
