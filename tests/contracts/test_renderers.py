@@ -14,6 +14,7 @@ from artgen.images import read_opaque
 from artgen.losses import LossContext
 from artgen.prompts import parse
 from artgen.renderers import renderers
+from artgen.renderers.base import Surroundings
 from artgen.types import WHOLE, Size, Window
 from tests.contracts.parts import CANVAS, FITTING, make
 
@@ -39,6 +40,26 @@ def test_windows_are_parts_of_the_whole(name: str):
             part = renderer(size, window)
             expected = whole[:, :, window.top : window.bottom, window.left : window.right]
             torch.testing.assert_close(part, expected, atol=1e-5, rtol=0)
+
+
+@every_renderer
+def test_surroundings_are_given_once_and_known_before_the_start(name: str):
+    around = Surroundings(transparent=True, plain_border=True, background=None)
+    renderer = make(name, surroundings=around)
+    assert (renderer.transparent, renderer.plain_border, renderer.background) == (True, True, None)
+    with pytest.raises(AttributeError):
+        renderer.transparent = False
+    assert (renderer(CANVAS)[:, 3] < 1).any()
+
+
+@every_renderer
+def test_only_strokes_can_start_on_saliency(name: str):
+    kind = renderers.get(name)
+    assert not kind.Options().starts_on_saliency
+    if "start" in kind.Options.model_fields:
+        assert kind.Options(start="saliency").starts_on_saliency
+    else:
+        assert name != "strokes"
 
 
 @every_renderer

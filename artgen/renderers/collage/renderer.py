@@ -18,12 +18,14 @@ from torch import Tensor, nn
 from artgen.assets import Patch, load_patches
 from artgen.errors import UsageError
 from artgen.renderers.base import (
-    MIDDLE,
+    CENTRAL_FRACTION,
+    ON_WHITE,
     ElementChange,
     Layer,
     ParameterGroup,
     Renderer,
     RendererOptions,
+    Surroundings,
     renderers,
 )
 from artgen.renderers.binning import Grid, assemble
@@ -46,12 +48,13 @@ BAND_PIXELS = 2_000_000
 
 
 @renderers.register("collage")
-class Collage(Renderer):
+class Collage(Renderer[CollageOptions]):
     """N patches per candidate.
 
     Args:
         options: bounds, blending and the patch sets.
         canvas: size of the picture that is optimised.
+        surroundings: what lies around and behind the patches.
         patches: the patches, instead of those `options.patches` names.
     """
 
@@ -70,8 +73,15 @@ class Collage(Renderer):
     patch: Tensor
     locked: Tensor
 
-    def __init__(self, options: CollageOptions, canvas: Size, patches: Sequence[Patch] | None = None) -> None:
-        super().__init__(options, canvas)
+    def __init__(
+        self,
+        options: CollageOptions,
+        canvas: Size,
+        surroundings: Surroundings = ON_WHITE,
+        *,
+        patches: Sequence[Patch] | None = None,
+    ) -> None:
+        super().__init__(options, canvas, surroundings)
         if patches is None:
             include = [one.strip() for one in options.include.split(",") if one.strip()]
             patches = load_patches(
@@ -90,7 +100,7 @@ class Collage(Renderer):
 
     def init(self, population: int, generator: torch.Generator) -> None:
         """Scatter patches over the picture, or its middle if the border stays calm, each as often as the others."""
-        spread = MIDDLE if self.plain_border else 1.0
+        spread = CENTRAL_FRACTION if self.plain_border else 1.0
         for name, value in scatter(self.options, self.canvas, population, generator, spread).items():
             setattr(self, name, nn.Parameter(value))
         self.register_buffer("patch", deal(len(self.patches), population, self.options.count, generator))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from artgen.errors import UsageError
-from artgen.renderers.base import ElementChange, ParameterGroup, Renderer
+from artgen.renderers.base import ON_WHITE, ElementChange, ParameterGroup, Renderer, Surroundings
 from artgen.renderers.strokes.options import StrokesOptions
 from artgen.renderers.strokes.start import Beginning
 from artgen.types import Size
@@ -20,7 +20,7 @@ PIXEL = 1 / 224
 """Unit of the learning rates: a pixel of the picture most guides are shown."""
 
 
-class StrokeSet(Renderer, abc.ABC):
+class StrokeSet(Renderer[StrokesOptions], abc.ABC):
     """N strokes of each candidate, in order of painting.
 
     Lengths are in the canvas's shorter side, so the same parameters give the same
@@ -46,8 +46,8 @@ class StrokeSet(Renderer, abc.ABC):
     locked: Tensor
     level: Tensor
 
-    def __init__(self, options: StrokesOptions, canvas: Size) -> None:
-        super().__init__(options, canvas)
+    def __init__(self, options: StrokesOptions, canvas: Size, surroundings: Surroundings = ON_WHITE) -> None:
+        super().__init__(options, canvas, surroundings)
         self.extent = canvas.width / min(canvas), canvas.height / min(canvas)
         self._held: dict[str, Tensor] = {}
 

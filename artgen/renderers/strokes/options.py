@@ -80,6 +80,11 @@ class StrokesOptions(RendererOptions):
         description="space colours mix in: srgb as browsers do, linear as light does (the SVG then looks darker)",
     )
 
+    @property
+    def starts_on_saliency(self) -> bool:
+        """Whether strokes start where a guide looks in the initial picture."""
+        return self.start == "saliency"
+
     @model_validator(mode="after")
     def _consistent(self) -> StrokesOptions:
         if not self.strokes or not all(1 <= count <= MOST_STROKES for count in self.strokes):

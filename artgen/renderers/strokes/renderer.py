@@ -12,7 +12,15 @@ from torch import Tensor
 
 from artgen.images import parse_colour
 from artgen.palettes import Palette, load_palette, nearest_colours
-from artgen.renderers.base import MIDDLE, ElementChange, Feedback, Layer, renderers
+from artgen.renderers.base import (
+    CENTRAL_FRACTION,
+    ON_WHITE,
+    ElementChange,
+    Feedback,
+    Layer,
+    Surroundings,
+    renderers,
+)
 from artgen.renderers.strokes.elements import StrokeSet
 from artgen.renderers.strokes.export import drawing_of, layer_names, layers_of, triple
 from artgen.renderers.strokes.from_svg import strokes_of
@@ -36,8 +44,8 @@ class Strokes(StrokeSet):
     Options = StrokesOptions
     default_losses = MappingProxyType({"smoothness": 0.006, "border": 1.0})
 
-    def __init__(self, options: StrokesOptions, canvas: Size) -> None:
-        super().__init__(options, canvas)
+    def __init__(self, options: StrokesOptions, canvas: Size, surroundings: Surroundings = ON_WHITE) -> None:
+        super().__init__(options, canvas, surroundings)
         self.given: Palette | None = load_palette(options.palette) if options.palette is not None else None
         self.surrogate_gradients = self.given is not None
 
@@ -89,7 +97,7 @@ class Strokes(StrokeSet):
     @property
     def _kind(self) -> Kind:
         options = self.options
-        spread = options.spread or (MIDDLE if self.plain_border else 1.0)
+        spread = options.spread or (CENTRAL_FRACTION if self.plain_border else 1.0)
         return Kind(options.segments, options.shape == "closed", options.width, self.extent, spread)
 
     @property
