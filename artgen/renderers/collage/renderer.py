@@ -20,10 +20,8 @@ from artgen.errors import UsageError
 from artgen.renderers.base import (
     CENTRAL_FRACTION,
     ON_WHITE,
-    ElementChange,
     Layer,
     ParameterGroup,
-    Renderer,
     RendererOptions,
     Surroundings,
     renderers,
@@ -37,6 +35,7 @@ from artgen.renderers.collage.options import CollageOptions, Sources, clamp_
 from artgen.renderers.collage.recolour import recolour
 from artgen.renderers.collage.sampling import Scene, sample
 from artgen.renderers.collage.start import deal, mosaic, scatter
+from artgen.renderers.elements import ElementRenderer
 from artgen.types import Canvas, Image, Size, Window
 
 TILE = 8
@@ -48,7 +47,7 @@ BAND_PIXELS = 2_000_000
 
 
 @renderers.register("collage")
-class Collage(Renderer[CollageOptions]):
+class Collage(ElementRenderer[CollageOptions]):
     """N patches per candidate.
 
     Args:
@@ -62,7 +61,7 @@ class Collage(Renderer[CollageOptions]):
     default_losses = MappingProxyType({"border": 0.5, "smoothness": 0.005, "sketch": 4.0})
     default_population = 2
 
-    canvas: Size
+    element = "patch"
     translation: nn.Parameter
     rotation: nn.Parameter
     scale: nn.Parameter
@@ -71,7 +70,6 @@ class Collage(Renderer[CollageOptions]):
     order: nn.Parameter
     colour: nn.Parameter
     patch: Tensor
-    locked: Tensor
 
     def __init__(
         self,
@@ -96,7 +94,6 @@ class Collage(Renderer[CollageOptions]):
         self.credits = tuple(patch.credit() for patch in patches)
         self.patches = Patches([patch.pixels for patch in patches])
         self._atlases = Atlases()
-        self._kept: dict[str, Tensor] = {}
 
     def init(self, population: int, generator: torch.Generator) -> None:
         """Scatter patches over the picture, or its middle if the border stays calm, each as often as the others."""
@@ -105,7 +102,7 @@ class Collage(Renderer[CollageOptions]):
             setattr(self, name, nn.Parameter(value))
         self.register_buffer("patch", deal(len(self.patches), population, self.options.count, generator))
         self.register_buffer("locked", torch.zeros_like(self.patch, dtype=torch.bool))
-        self._kept = {}
+        self.remember_locked()
         self.project_()
 
     def parameter_groups(self) -> list[ParameterGroup]:
@@ -206,39 +203,7 @@ class Collage(Renderer[CollageOptions]):
     def project_(self) -> None:
         """Clamp to the bounds; wrap rotations if all are allowed; restore locked patches."""
         clamp_(dict(self.named_parameters()), self.options, self.canvas)
-        for name, kept in self._kept.items():
-            value = getattr(self, name).detach()
-            value[self.locked] = kept[self.locked]
-
-    def lock(self, elements: Sequence[int]) -> None:
-        """Keep patches as they are in every candidate; see `Renderer.lock`."""
-        self._check(elements)
-        self.locked[:, list(elements)] = True
-        self._keep()
-
-    def remove(self, elements: Sequence[int]) -> ElementChange:
-        """Delete patches from every candidate; see `Renderer.remove`."""
-        self._check(elements)
-        gone = set(elements)
-        left = [index for index in range(self.patch.shape[1]) if index not in gone]
-        if not left:
-            raise UsageError("no patch would be left; delete fewer")
-        rest = torch.tensor(left, device=self.patch.device)
-        self.load_state({name: value.index_select(1, rest) for name, value in self.state().items()})
-        return ElementChange({name: rest for name, _ in self.named_parameters()})
-
-    def _check(self, elements: Sequence[int]) -> None:
-        count = self.patch.shape[1]
-        for element in elements:
-            if not 0 <= element < count:
-                raise UsageError(f"there is no patch {element}; they are numbered 0 to {count - 1}")
-
-    def _keep(self) -> None:
-        """Note the values that `project_` restores."""
-        names = [name for name in self.state() if name != "locked"]
-        self._kept = (
-            {name: getattr(self, name).detach().clone() for name in names} if self.locked.any() else {}
-        )
+        self.restore_locked_()
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Take over a state; locked patches stay locked."""
@@ -249,12 +214,10 @@ class Collage(Renderer[CollageOptions]):
                 f"{len(self.patches)}; give the same --patches as when it was saved"
             )
         super().load_state(state)
-        self._keep()
 
     @torch.no_grad()
     def mutate_(self, parent: int, child: int, generator: torch.Generator) -> None:
         """Replace `child` by a copy of `parent` with some patches moved and some exchanged."""
-        self._kept = {}
         super().mutate_(parent, child, generator)
         device = generator.device
         dice = torch.rand(2, self.patch.shape[1], generator=generator, device=device).to(self.patch.device)
@@ -265,7 +228,6 @@ class Collage(Renderer[CollageOptions]):
         exchanged = (dice[1] < self.options.swaps) & ~self.locked[child]
         drawn = torch.randint(len(self.patches), exchanged.shape, generator=generator, device=device)
         self.patch[child] = torch.where(exchanged, drawn.to(self.patch.device), self.patch[child])
-        self._keep()
 
     def init_from(self, source: Image | Path, generator: torch.Generator) -> None:
         """Start as a mosaic of a picture; an SVG is refused."""
@@ -274,7 +236,7 @@ class Collage(Renderer[CollageOptions]):
             return
         mosaic(self, source, generator)
         self.project_()
-        self._keep()
+        self.remember_locked()
 
     def to_svg(self, size: Size) -> str:
         """Return the first candidate with its patches embedded, moved and coloured."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from artgen.errors import UsageError
-from artgen.renderers.base import ON_WHITE, ElementChange, ParameterGroup, Renderer, Surroundings
+from artgen.renderers.base import ON_WHITE, ElementChange, ParameterGroup, Surroundings
+from artgen.renderers.elements import ElementRenderer
 from artgen.renderers.strokes.options import StrokesOptions
 from artgen.renderers.strokes.start import Beginning
 from artgen.types import Size
@@ -20,7 +21,7 @@ PIXEL = 1 / 224
 """Unit of the learning rates: a pixel of the picture most guides are shown."""
 
 
-class StrokeSet(Renderer[StrokesOptions], abc.ABC):
+class StrokeSet(ElementRenderer[StrokesOptions], abc.ABC):
     """N strokes of each candidate, in order of painting.
 
     Lengths are in the canvas's shorter side, so the same parameters give the same
@@ -37,19 +38,19 @@ class StrokeSet(Renderer[StrokesOptions], abc.ABC):
         level: [P, N] step of the growing series in which an element joined.
     """
 
+    element = "stroke"
+    per_candidate = frozenset({"paper"})
     elastic = frozenset({"points"})
     points: nn.Parameter
     width: nn.Parameter
     colour: Tensor
     opacity: Tensor
     paper: Tensor
-    locked: Tensor
     level: Tensor
 
     def __init__(self, options: StrokesOptions, canvas: Size, surroundings: Surroundings = ON_WHITE) -> None:
         super().__init__(options, canvas, surroundings)
         self.extent = canvas.width / min(canvas), canvas.height / min(canvas)
-        self._held: dict[str, Tensor] = {}
 
     def set_strokes(
         self, begin: Beginning, level: Tensor | None = None, locked: Tensor | None = None
@@ -63,7 +64,7 @@ class StrokeSet(Renderer[StrokesOptions], abc.ABC):
         nothing = torch.zeros(begin.width.shape, dtype=torch.long, device=begin.width.device)
         self.store("level", nothing if level is None else level, learned=False)
         self.store("locked", nothing.bool() if locked is None else locked, learned=False)
-        self._hold()
+        self.remember_locked()
 
     def store(self, name: str, value: Tensor, learned: bool = True) -> None:
         """Keep a tensor under its name, as a parameter if it is learned, else as a buffer."""
@@ -104,18 +105,7 @@ class StrokeSet(Renderer[StrokesOptions], abc.ABC):
         self.opacity.clamp_(0, 1)
         if "paper" in self._parameters:
             self.paper.clamp_(0, 1)
-        for name, value in self._held.items():
-            tensor = getattr(self, name)
-            locked = self.locked.view(*self.locked.shape, *[1] * (tensor.dim() - 2))
-            tensor.copy_(torch.where(locked, value, tensor))
-
-    def mutate_(self, parent: int, child: int, generator: torch.Generator) -> None:
-        """Replace a candidate; locked elements are those of the parent."""
-        for value in self._held.values():
-            value[child] = value[parent]
-        if not self._held and bool(self.locked[parent].any()):
-            self._hold()
-        super().mutate_(parent, child, generator)
+        self.restore_locked_()
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Take over a state; see `Renderer.load_state`.
@@ -128,39 +118,8 @@ class StrokeSet(Renderer[StrokesOptions], abc.ABC):
         if count < 3 or count % 3 != (self.options.shape == "open"):
             raise UsageError(f"the saved state's {count} points make no {self.options.shape} curves")
         super().load_state(state)
-        self._hold()
-
-    def _hold(self) -> None:
-        """Remember how locked elements are."""
-        names = ("points", "width", "colour", "opacity")
-        held = bool(self.locked.any())
-        self._held = {name: getattr(self, name).detach().clone() for name in names} if held else {}
 
     # --- elements ------------------------------------------------------------------
-
-    def lock(self, elements: Sequence[int]) -> None:
-        """Keep elements as they are from now on; see `Renderer.lock`."""
-        self.locked[:, self._checked(elements)] = True
-        self._hold()
-
-    def remove(self, elements: Sequence[int]) -> ElementChange:
-        """Delete elements from every candidate.
-
-        Raises:
-            UsageError: no such element, or none would be left.
-        """
-        gone = set(self._checked(elements))
-        rest = [index for index in range(self.points.shape[1]) if index not in gone]
-        if not rest:
-            raise UsageError("no stroke would be left; delete fewer")
-        return self.rebuild(torch.tensor(rest), None, 0)
-
-    def _checked(self, elements: Sequence[int]) -> list[int]:
-        count = self.points.shape[1]
-        for element in elements:
-            if not 0 <= element < count:
-                raise UsageError(f"there is no stroke {element}; they are numbered 0 to {count - 1}")
-        return list(elements)
 
     def frozen_options(self) -> dict[str, str]:
         """Return the number of strokes there are, so that the series grows no further."""
