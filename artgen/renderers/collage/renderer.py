@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from artgen.assets import Patch, load_patches
 from artgen.errors import UsageError
+from artgen.geometry import split_window
 from artgen.renderers.base import (
     CENTRAL_FRACTION,
     ON_WHITE,
@@ -124,8 +125,7 @@ class Collage(ElementRenderer[CollageOptions]):
         if torch.is_grad_enabled() or window.size.height * window.size.width <= BAND_PIXELS:
             return self._render(size, window)
         rows = max(TILE, BAND_PIXELS // window.size.width // TILE * TILE)
-        tops = range(window.top, window.bottom, rows)
-        bands = [window._replace(top=top, bottom=min(top + rows, window.bottom)) for top in tops]
+        bands = split_window(window, Size(rows, window.size.width))
         return torch.cat([self._render(size, band) for band in bands], 2)
 
     def _render(self, size: Size, window: Window) -> Canvas:

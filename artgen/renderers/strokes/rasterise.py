@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import torch
@@ -105,15 +104,6 @@ def on_paper(canvas: Canvas, paper: Float[Tensor, "population 3"] | None, linear
         colour = canvas[:, :3] + (1 - canvas[:, 3:]) * ground
         canvas = torch.cat([colour, torch.ones_like(colour[:, :1])], 1)
     return to_srgb(canvas) if linear else canvas
-
-
-def parts_of(canvas: Canvas, window: Window, side: int) -> Iterator[tuple[Window, Canvas]]:
-    """Cut a window into parts of at most `side` pixels a side, each with its view of the canvas."""
-    for top in range(window.top, window.bottom, side):
-        for left in range(window.left, window.right, side):
-            part = Window(top, left, min(top + side, window.bottom), min(left + side, window.right))
-            rows = slice(part.top - window.top, part.bottom - window.top)
-            yield part, canvas[:, :, rows, part.left - window.left : part.right - window.left]
 
 
 def _find(

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from artgen.geometry import split_window
 from artgen.images import parse_colour
 from artgen.palettes import Palette, load_palette, nearest_colours
 from artgen.renderers.base import (
@@ -27,14 +28,14 @@ from artgen.renderers.strokes.from_svg import strokes_of
 from artgen.renderers.strokes.growth import kept, new_strokes, visible_ink
 from artgen.renderers.strokes.memory import check_memory
 from artgen.renderers.strokes.options import StrokesOptions
-from artgen.renderers.strokes.rasterise import Paths, curves_of, on_paper, paint, parts_of, premultiplied
+from artgen.renderers.strokes.rasterise import Paths, curves_of, on_paper, paint, premultiplied
 from artgen.renderers.strokes.start import Beginning, Kind, random_strokes, strokes_on_map, strokes_on_picture
 from artgen.svg.read import read_svg
 from artgen.svg.write import Drawing, write_svg
 from artgen.types import Canvas, Image, Size, Window
 
-WINDOW = 512
-"""Without gradients, pictures are painted in windows of this side, to spare memory."""
+NO_GRADIENT_WINDOW_SIDE = 512
+"""Largest height and width, in pixels, of the windows painted at once without gradients; saves memory."""
 
 
 @renderers.register("strokes")
@@ -123,11 +124,13 @@ class Strokes(StrokeSet):
         """
         window = window or Window(0, 0, *size)
         paths = self.paths(size)
-        if torch.is_grad_enabled() or max(window.size) <= WINDOW:
+        if torch.is_grad_enabled() or max(window.size) <= NO_GRADIENT_WINDOW_SIDE:
             return self._on_paper(paint(paths, window))
-        canvas = paths.curves.new_empty(self.population, 4, *window.size)
-        for part, view in parts_of(canvas, window, WINDOW):
-            view.copy_(self._on_paper(paint(paths, part)))
+
+        canvas = paths.curves.new_empty(self.population, 4, *window.size)  # [P, 4, h, w]
+        for part in split_window(window, Size(NO_GRADIENT_WINDOW_SIDE, NO_GRADIENT_WINDOW_SIDE)):
+            rows, columns = part.slices_in(window)
+            canvas[:, :, rows, columns] = self._on_paper(paint(paths, part))
         return canvas
 
     def paths(self, size: Size) -> Paths:
