@@ -105,7 +105,7 @@ def test_patches_shown_small_are_filtered_before():
 
 def test_nothing_hidden_or_clear_is_sampled():
     """What an opaque patch hides costs nothing, and leaving it out changes no pixel."""
-    from artgen.renderers.binning import Grid
+    from artgen.renderers.binning import TileGrid
     from artgen.renderers.collage.sampling import sample
 
     pixels = np.full((64, 64, 4), 255, np.uint8)
@@ -113,7 +113,7 @@ def test_nothing_hidden_or_clear_is_sampled():
     renderer = Collage(options, Size(64, 64), patches=[Patch("square", "test", pixels)])
     renderer.init(1, torch.Generator().manual_seed(0))
     scene = renderer.scene(Size(64, 64), renderer.painting_order())
-    grid = Grid(1, Window(0, 0, 64, 64), 8)
+    grid = TileGrid(1, Window(0, 0, 64, 64), 8)
     visible, all_ = (len(sample(scene, grid, ordered).layers) for ordered in (True, False))
     assert visible < 0.3 * all_
     with torch.no_grad():

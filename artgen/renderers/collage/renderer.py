@@ -27,7 +27,7 @@ from artgen.renderers.base import (
     Surroundings,
     renderers,
 )
-from artgen.renderers.binning import Grid, assemble
+from artgen.renderers.binning import TileGrid, assemble
 from artgen.renderers.collage import layers as layered
 from artgen.renderers.collage.atlas import Atlas, Atlases, Patches
 from artgen.renderers.collage.blending import blend_tiles, finish
@@ -149,7 +149,7 @@ class Collage(ElementRenderer[CollageOptions]):
         painting = self.painting_order()
         scene = self.scene(size, painting)
         top, left = (edge // TILE * TILE for edge in window[:2])
-        grid = Grid(self.population, window._replace(top=top, left=left), TILE)
+        grid = TileGrid(self.population, window._replace(top=top, left=left), TILE)
         samples = sample(scene, grid, ordered=self.options.blending == "over")
         factors = None
         if self.options.colour != "none":

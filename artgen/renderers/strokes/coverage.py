@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from artgen.renderers.binning import Grid
+from artgen.renderers.binning import TileGrid
 from artgen.renderers.strokes.chords import Chords
 from artgen.renderers.strokes.nearest import Groups, Nearest, best_place, frame
 
@@ -28,7 +28,7 @@ class Found(NamedTuple):
     inside: Tensor | None
     groups: Groups
     rows: Tensor
-    grid: Grid
+    grid: TileGrid
 
 
 def coverage(chords: Chords, found: Found) -> Tensor:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from artgen.renderers.binning import Grid, depth_major, tiles_in_boxes
+from artgen.renderers.binning import TileGrid, depth_major, tiles_in_boxes
 from artgen.renderers.strokes.chords import Chords
 
 SHORTEST = 1e-6
@@ -69,7 +69,7 @@ class Nearest(NamedTuple):
 @torch.no_grad()
 def group(
     chords: Chords,
-    grid: Grid,
+    grid: TileGrid,
     candidate: Tensor,
     extra: tuple[Tensor, Tensor] | None = None,
     cull: bool = True,
@@ -104,7 +104,7 @@ def group(
     return Groups(element[fullest], (groups % grid.bins)[fullest], fullest.argsort(), ordered, lengths)
 
 
-def _gap(chords: Chords, grid: Grid, chord: Tensor, bins: Tensor) -> Tensor:
+def _gap(chords: Chords, grid: TileGrid, chord: Tensor, bins: Tensor) -> Tensor:
     """Return [T] the distance from tile centres to chords' outlines (negative inside)."""
     x, y = grid.origin(bins)
     centre = torch.stack([x, y], 1) + grid.tile / 2
@@ -115,7 +115,7 @@ def _gap(chords: Chords, grid: Grid, chord: Tensor, bins: Tensor) -> Tensor:
     return (centre - foot).square().sum(1).sqrt() - chords.radii[chord].amax(1)
 
 
-def _beaten_by_neighbour(chords: Chords, grid: Grid, chord: Tensor, bins: Tensor) -> Tensor:
+def _beaten_by_neighbour(chords: Chords, grid: TileGrid, chord: Tensor, bins: Tensor) -> Tensor:
     """Return [T] where the next or the last chord of the stroke is nearer to all of a tile.
 
     Where a tile lies wholly beyond a chord's end, the node there is nearest, and the
@@ -131,7 +131,7 @@ def _beaten_by_neighbour(chords: Chords, grid: Grid, chord: Tensor, bins: Tensor
     return (before & ~first[chord]) | (behind & ~last[chord] & ~before_following)
 
 
-def _outside(chords: Chords, grid: Grid, chord: Tensor, bins: Tensor) -> tuple[Tensor, Tensor]:
+def _outside(chords: Chords, grid: TileGrid, chord: Tensor, bins: Tensor) -> tuple[Tensor, Tensor]:
     """Return [T] whether tiles lie wholly beyond their chords' ends, and before their starts."""
     seen = frame(chords.ends, chords.radii, grid, chord, bins)
     middle = (grid.tile - 1) / 2
@@ -143,7 +143,7 @@ def _outside(chords: Chords, grid: Grid, chord: Tensor, bins: Tensor) -> tuple[T
     return along - reach > seen.half, along + reach < -seen.half
 
 
-def frame(ends: Tensor, radii: Tensor, grid: Grid, chord: Tensor, bins: Tensor) -> Frame:
+def frame(ends: Tensor, radii: Tensor, grid: TileGrid, chord: Tensor, bins: Tensor) -> Frame:
     """Return the chords' own axes from the first pixel centre of tiles.
 
     Args:
@@ -170,7 +170,7 @@ def frame(ends: Tensor, radii: Tensor, grid: Grid, chord: Tensor, bins: Tensor) 
 
 @torch.no_grad()
 def search(
-    chords: Chords, groups: Groups, grid: Grid, taper: bool = False, winding: Tensor | None = None
+    chords: Chords, groups: Groups, grid: TileGrid, taper: bool = False, winding: Tensor | None = None
 ) -> Nearest:
     """Find the nearest chord of each group for each pixel of its tile.
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb
 from torch import Tensor
 
-from artgen.renderers.binning import TILE, Grid, assemble, stack
+from artgen.renderers.binning import TILE_SIDE, TileGrid, assemble, stack
 from artgen.renderers.compositing import over
 from artgen.renderers.strokes.chords import Chords, chord_counts, cut
 from artgen.renderers.strokes.coverage import Found, coverage
@@ -40,7 +40,7 @@ class Paths(NamedTuple):
     taper: float = 0.0
 
 
-def paint(paths: Paths, window: Window, tile: int = TILE) -> Canvas:
+def paint(paths: Paths, window: Window, tile: int = TILE_SIDE) -> Canvas:
     """Paint paths over each other, the first the lowest.
 
     Args:
@@ -52,7 +52,7 @@ def paint(paths: Paths, window: Window, tile: int = TILE) -> Canvas:
         [P, 4, h, w] premultiplied, in the colour space of `paths.paint`.
     """
     population, elements = paths.radii.shape
-    grid = Grid(population, window, tile)
+    grid = TileGrid(population, window, tile)
     curves = paths.curves.flatten(0, 2)
     taper = 0.0 if paths.closed else paths.taper
     radii = torch.zeros_like(paths.radii) if paths.closed else paths.radii
@@ -107,7 +107,7 @@ def on_paper(canvas: Canvas, paper: Float[Tensor, "population 3"] | None, linear
 
 
 def _find(
-    paths: Paths, chords: Chords, grid: Grid, candidate: Tensor
+    paths: Paths, chords: Chords, grid: TileGrid, candidate: Tensor
 ) -> tuple[Found, Tensor, list[int], Tensor]:
     """Return what covers what, the element of each layer, and how layers stack in which bins."""
     if paths.closed:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from artgen.renderers.binning import Grid, spread, tiles_in_boxes
+from artgen.renderers.binning import TileGrid, spread, tiles_in_boxes
 from artgen.renderers.strokes.chords import Chords
 
 
@@ -35,7 +35,7 @@ class Winding(NamedTuple):
     element: Tensor
     bins: Tensor
 
-    def at(self, grid: Grid, element: Tensor, bins: Tensor) -> Tensor:
+    def at(self, grid: TileGrid, element: Tensor, bins: Tensor) -> Tensor:
         """Return [G, Q] the winding numbers of elements in tiles of their rectangles."""
         tile = bins % (grid.rows * grid.columns)
         row = torch.div(tile, grid.columns, rounding_mode="floor") - self.corner[element, 0]
@@ -48,7 +48,7 @@ class Winding(NamedTuple):
 
 
 @torch.no_grad()
-def wind(chords: Chords, grid: Grid, candidate: Tensor) -> Winding:
+def wind(chords: Chords, grid: TileGrid, candidate: Tensor) -> Winding:
     """Return the winding numbers of closed outlines.
 
     Args:
@@ -75,7 +75,7 @@ def wind(chords: Chords, grid: Grid, candidate: Tensor) -> Winding:
 
 
 def _crossings(
-    chords: Chords, grid: Grid, corner: Tensor, tall: Tensor, wide: Tensor, first: Tensor
+    chords: Chords, grid: TileGrid, corner: Tensor, tall: Tensor, wide: Tensor, first: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return where in the flat rectangles chords cross rows, and +1 for each going down."""
     element = chords.element
