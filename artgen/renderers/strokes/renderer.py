@@ -28,7 +28,7 @@ from artgen.renderers.strokes.from_svg import strokes_of
 from artgen.renderers.strokes.growth import kept, new_strokes, visible_ink
 from artgen.renderers.strokes.memory import check_memory
 from artgen.renderers.strokes.options import StrokesOptions
-from artgen.renderers.strokes.rasterise import Paths, curves_of, on_paper, paint, premultiplied
+from artgen.renderers.strokes.rasterise import Paths, curves_of, on_paper, paint, paint_of
 from artgen.renderers.strokes.start import Beginning, Kind, random_strokes, strokes_on_map, strokes_on_picture
 from artgen.svg.read import read_svg
 from artgen.svg.write import Drawing, write_svg
@@ -139,7 +139,7 @@ class Strokes(StrokeSet):
         return Paths(
             curves_of(self.points, size, self.extent),
             self.width * (math.sqrt(size.width / self.extent[0] * size.height / self.extent[1]) / 2),
-            premultiplied(self.shown_colour(), self.opacity, linear),
+            paint_of(self.shown_colour(), self.opacity, linear),
             self.options.shape == "closed",
             self.options.fill,
             self.options.taper,
