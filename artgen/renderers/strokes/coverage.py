@@ -13,7 +13,9 @@ from torch.autograd.function import once_differentiable
 
 from artgen.renderers.binning import TileGrid
 from artgen.renderers.strokes.chords import Chords
-from artgen.renderers.strokes.nearest import Frame, Groups, Nearest, best_place, frame
+from artgen.renderers.strokes.frames import ChordFrame, best_place, frame
+from artgen.renderers.strokes.groups import Groups
+from artgen.renderers.strokes.nearest import Nearest
 
 LEAST_LENGTH = 1e-12
 """Smallest divisor, in pixels, where a distance or a length may be zero."""
@@ -133,7 +135,7 @@ def _chord_at(groups: Groups, group: Tensor, depth: Tensor) -> Tensor:
     return groups.chord[starts[depth.long()] + group]
 
 
-def _position(seen: Frame, cell: Tensor, tile: int) -> tuple[Tensor, Tensor]:
+def _position(seen: ChordFrame, cell: Tensor, tile: int) -> tuple[Tensor, Tensor]:
     """Return [K] where pixels are along and across their chords.
 
     Args:

@@ -16,7 +16,8 @@ from artgen.renderers.binning import TILE_SIDE, Stacks, TileGrid, assemble, stac
 from artgen.renderers.compositing import over, put_over
 from artgen.renderers.strokes.chords import Chords, chord_counts, cut
 from artgen.renderers.strokes.coverage import TileHits, coverage
-from artgen.renderers.strokes.nearest import Groups, Nearest, group, search
+from artgen.renderers.strokes.groups import Groups, group
+from artgen.renderers.strokes.nearest import Nearest, search
 from artgen.renderers.strokes.winding import wind
 from artgen.types import Canvas, Size, Window
 
