@@ -1,4 +1,4 @@
-"""Renderers: parameters to image, differentiably. One file each."""
+"""Renderers: from parameters to pictures, differentiably. Each is a package or file of its own."""
 
 from artgen.renderers.base import Renderer, RendererOptions, renderers
 

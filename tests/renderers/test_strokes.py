@@ -414,7 +414,7 @@ def test_starts_on_the_edges_of_a_picture():
         ({"ink": "palette"}, "needs a palette"),
         ({"palette": "red,blue", "ink": "black"}, "contradict"),
         ({"paper": "blurple"}, "not a colour"),
-        ({"width": 0.5, "widest": 0.2}, "order"),
+        ({"width": 0.5, "widest": 0.2}, "width 0.5 must be between thinnest"),
         ({"taper": 0.7}, "0.5"),
     ],
 )
