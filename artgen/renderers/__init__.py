@@ -1,4 +1,4 @@
-"""Renderers: from parameters to pictures, differentiably. Each is a package or file of its own."""
+"""Renderers: from parameters to pictures, differentiably. One package or file each."""
 
 from artgen.renderers.base import Renderer, RendererOptions, renderers
 
