@@ -1,4 +1,4 @@
-"""What to do when memory is short: recognise it, and refuse what can never fit."""
+"""Recognise that memory ran out, and refuse work that can never fit."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from artgen.errors import RunError, UsageError
 from artgen.geometry import Size
 
 FLOATS_PER_PIXEL = 24
-"""Numbers a step holds for each pixel of each candidate, at the least: RGBA and RGB, their
+"""Least number of floats in memory for each pixel of each candidate during a step: RGBA and RGB, their
 gradients, the picture on its background, the feedback, and the cutouts' mipmaps."""
 FLOATS_PER_EXPORTED_PIXEL = 12
-"""Numbers that writing a picture holds for each pixel: RGBA, RGB on its background, their bytes."""
+"""Number of floats in memory for each pixel while a picture is written: RGBA, RGB on its background, their bytes."""
 CPU = torch.device("cpu")
 _GIGABYTE = 1e9
 
@@ -35,7 +35,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextlib.contextmanager
 def memory_reported(cure: str) -> Iterator[None]:
-    """Turn running out of memory into a `RunError` that names the cure."""
+    """Turn an out-of-memory error into a `RunError` that names the cure.
+
+    Args:
+        cure: what the user can do ("use a smaller --canvas").
+    """
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -45,10 +49,10 @@ def memory_reported(cure: str) -> Iterator[None]:
 
 
 def check_canvas(population: int, canvas: Size, device: torch.device) -> None:
-    """Refuse pictures that cannot fit into memory, before anything is made.
+    """Refuse a canvas that cannot fit into memory, before any work starts.
 
     Raises:
-        UsageError: they need more memory than is free.
+        UsageError: it needs more memory than is free.
     """
     needed = 4 * FLOATS_PER_PIXEL * population * canvas.height * canvas.width
     what = f"{population} candidates of {canvas.width}x{canvas.height} need at least"
@@ -56,26 +60,26 @@ def check_canvas(population: int, canvas: Size, device: torch.device) -> None:
 
 
 def check_export(size: Size) -> None:
-    """Refuse finished pictures that cannot fit into memory, before anything is made.
+    """Refuse a finished picture that cannot fit into memory, before any work starts.
 
     Raises:
-        UsageError: they need more memory than is free.
+        UsageError: it needs more memory than is free.
     """
     needed = 4 * FLOATS_PER_EXPORTED_PIXEL * size.height * size.width
     require_memory(needed, f"a picture of {size.width}x{size.height} needs at least", "use a smaller --size")
 
 
 def require_memory(needed: int | float, what: str, cure: str, device: torch.device = CPU) -> None:
-    """Refuse what needs more memory than is free.
+    """Refuse work that needs more memory than is free.
 
     Args:
         needed: bytes.
-        what: needs them, with its verb ("a picture of 64x64 needs at least").
-        cure: what to do about it.
-        device: whose memory.
+        what: subject and verb of the message ("a picture of 64x64 needs at least").
+        cure: what the user can do.
+        device: the device whose memory is needed.
 
     Raises:
-        UsageError: so many bytes are not free.
+        UsageError: it needs more memory than is free.
     """
     free = available_memory(device)
     if needed > free:
@@ -83,7 +87,7 @@ def require_memory(needed: int | float, what: str, cure: str, device: torch.devi
 
 
 def available_memory(device: torch.device) -> float:
-    """Return the bytes that may still be taken, as far as the system says (else infinity)."""
+    """Return the number of free bytes, infinity if the system does not say."""
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
     try:

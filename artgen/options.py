@@ -1,4 +1,4 @@
-"""What all options of artgen have in common: unknown keys and wrong types are refused."""
+"""The base class of all options: unknown keys and wrong types are refused."""
 
 from __future__ import annotations
 
@@ -9,40 +9,45 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 
 class Options(BaseModel):
-    """Frozen options; numbers may be written as text, but `true` is no number.
+    """Frozen options; numbers may be given as text, but `true` is not a number.
 
-    Pydantic takes `true` for 1 unless it is strict, and strict it refuses the text that
-    the command line hands over.
+    In its lax mode pydantic reads `true` as 1. In its strict mode it refuses text, which is
+    what the command line passes on. So this class is lax, and refuses `true` itself.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_switch_for_a_number(cls, value: Any, info: Any) -> Any:
+    def _refuse_switch_for_number(cls, value: object, info: Any) -> object:
         field = cls.model_fields[str(info.field_name)]
-        if _holds_switch(value) and _is_numeric(field.annotation):
-            raise ValueError("true and false are no numbers; write a number")
+        if _contains_switch(value) and _is_numeric(field.annotation):
+            raise ValueError("true and false are not numbers; write a number")
         return value
 
 
-def _holds_switch(value: Any) -> bool:
-    """Return whether a value, or one below it, is true or false."""
-    below = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return isinstance(value, bool) or any(isinstance(each, bool) for each in below)
+def _contains_switch(value: object) -> bool:
+    """Return whether a value, or an item of it, is true or false."""
+    if isinstance(value, Mapping):
+        return any(isinstance(item, bool) for item in value.values())
+    if isinstance(value, list | tuple):
+        return any(isinstance(item, bool) for item in value)
+    return isinstance(value, bool)
 
 
-def _is_numeric(annotation: Any) -> bool:
-    """Return whether a type has numbers in it, and no place for true and false."""
-    parts = _plain_types(annotation)
-    return bool(parts & {int, float}) and not parts & {bool, Any}
+def _is_numeric(annotation: object) -> bool:
+    """Return whether a type accepts numbers, but neither true nor false."""
+    types = _plain_types(annotation)
+    return bool(types & {int, float}) and not types & {bool, Any}
 
 
-def _plain_types(annotation: Any) -> set[Any]:
-    """Return the types that a type is made of: `{int, None}` for `int | None`."""
+def _plain_types(annotation: object) -> set[object]:
+    """Return the types that a type is composed of: `{int, NoneType}` for `int | None`."""
     parts = get_args(annotation)
     if not parts:
         return {annotation}
-    return {
-        plain for part in parts for plain in _plain_types(part) if isinstance(plain, type) or plain is Any
-    }
+
+    types: set[object] = set()
+    for part in parts:
+        types |= _plain_types(part)
+    return {plain for plain in types if isinstance(plain, type) or plain is Any}

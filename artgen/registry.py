@@ -1,19 +1,20 @@
-"""One small registry: a file in the right folder is all a new part needs."""
+"""A small registry: a new part needs only a file in the right folder."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from artgen.errors import UsageError, did_you_mean
 
 Part = TypeVar("Part")
+Decorated = TypeVar("Decorated")
 
 
 class Registry(Generic[Part]):
-    """Named parts of one kind, found by importing every module of a package.
+    """Named parts of one kind; they are found by importing every module of a package.
 
     Args:
         kind: what the parts are, for messages ("renderer").
@@ -31,17 +32,16 @@ class Registry(Generic[Part]):
         self._parts: dict[str, Part] = {}
         self._discovered = False
 
-    def register(self, name: str) -> Callable[[Any], Any]:
-        """Return a decorator that files its argument under `name`."""
+    def register(self, name: str) -> Callable[[Decorated], Decorated]:
+        """Return a decorator that registers its argument under `name` and returns it unchanged."""
 
-        def file(part: Any) -> Any:
-            """Enter the part, and return it unchanged."""
+        def add(part: Decorated) -> Decorated:
             if name in self._parts:
                 raise ValueError(f"{self.kind} {name!r} is registered twice; rename one of them")
-            self._parts[name] = part
+            self._parts[name] = cast(Part, part)
             return part
 
-        return file
+        return add
 
     def names(self) -> list[str]:
         """Return all names, sorted."""
@@ -52,7 +52,7 @@ class Registry(Generic[Part]):
         """Return the part called `name`.
 
         Raises:
-            UsageError: no such part; the message names the nearest.
+            UsageError: there is no such part; the message suggests the nearest name.
         """
         self._discover()
         try:

@@ -1,4 +1,4 @@
-"""Shape aliases and small value types that every part of artgen shares.
+"""Shape aliases and small value types shared by all packages.
 
 Letters: P population (candidates), V views (cutouts) per candidate, N elements
 (cells, strokes, patches), D embedding width, S guide input side, T texts.
@@ -6,7 +6,7 @@ Letters: P population (candidates), V views (cutouts) per candidate, N elements
 
 from __future__ import annotations
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from artgen.geometry import WHOLE, Region, Size, Window
@@ -16,7 +16,6 @@ __all__ = [
     "Canvas",
     "Embeddings",
     "Image",
-    "Indices",
     "PerCandidate",
     "Region",
     "Size",
@@ -27,11 +26,10 @@ __all__ = [
 Image = Float[Tensor, "population 3 height width"]
 """Opaque sRGB pictures in [0, 1]."""
 Canvas = Float[Tensor, "population 4 height width"]
-"""Premultiplied sRGB + alpha pictures in [0, 1]: what a renderer returns."""
+"""Premultiplied sRGB + alpha pictures in [0, 1], as a renderer returns them."""
 Views = Float[Tensor, "views 3 side_y side_x"]
-"""Cutouts as the guide is shown them, in [0, 1]."""
+"""Cutouts that a guide encodes, in [0, 1]."""
 Embeddings = Float[Tensor, "items features"]
-"""Unit-length rows."""
+"""Rows of unit length."""
 PerCandidate = Float[Tensor, " population"]
-"""One figure per candidate."""
-Indices = Int[Tensor, " items"]
+"""One number per candidate."""

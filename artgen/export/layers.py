@@ -22,6 +22,7 @@ from artgen.errors import UsageError
 from artgen.files import file_name, write_atomically
 from artgen.printable import xml_text
 from artgen.renderers.base import Layer, Renderer
+from artgen.renderers.compositing import put_over
 from artgen.types import Size
 
 Rgba = Float[Tensor, "4 height width"]
@@ -50,7 +51,7 @@ def flattened(layers: Sequence[Layer], size: Size) -> Rgba:
     for layer in layers:
         height, width = layer.image.shape[1:]
         part = canvas[:, layer.top : layer.top + height, layer.left : layer.left + width]
-        part.copy_(layer.image + (1 - layer.image[3:]) * part)
+        part.copy_(put_over(layer.image, part))
     return canvas
 
 

@@ -1,4 +1,4 @@
-"""Renderers: parameters to image, differentiably. One file each."""
+"""Renderers: from parameters to pictures, differentiably. One package or file each."""
 
 from artgen.renderers.base import Renderer, RendererOptions, renderers
 

@@ -7,7 +7,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,26 +17,55 @@ from artgen.options import Options
 from artgen.registry import Registry
 from artgen.types import Canvas, Image, Size, Window
 
+CENTRAL_FRACTION = 0.65
+"""Fraction of the canvas's sides, around its centre, where random elements start if the border should stay plain.
+
+Anything that started in the border would have to fade out.
+"""
+
 
 class RendererOptions(Options):
-    """Base of a renderer's options; each field is a command-line option and a page control."""
+    """Base class of a renderer's options; each field is a command-line option and a control on the web page."""
+
+    @property
+    def starts_on_saliency(self) -> bool:
+        """Whether the elements start where a guide looks in the initial picture (`init_from_map`)."""
+        return False
 
 
-MIDDLE = 0.65
-"""Part of the sides that random elements begin in if the border is to stay calm; what begins there must fade."""
+OptionsType = TypeVar("OptionsType", bound=RendererOptions)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What lies around and behind the elements; a renderer starts its candidates to suit it.
+
+    Args:
+        transparent: whether parts of the picture should stay clear.
+        plain_border: whether the loss `border` keeps the background near the border plain.
+        background: name of the colour behind the picture, None if a picture lies behind it.
+    """
+
+    transparent: bool = False
+    plain_border: bool = False
+    background: str | None = "white"
+
+
+ON_WHITE = Surroundings()
+"""An opaque picture on a white background, with no wish for a plain border."""
 
 
 @dataclass(frozen=True)
 class ParameterGroup:
-    """Parameters that are optimised and mutated alike.
+    """Parameters with the same learning rate and the same mutation strength.
 
     Args:
         name: shown in logs, and the key for `--set learning_rates.NAME=...`.
         parameters: attribute names of `nn.Parameter`s of shape [P, ...].
-        learning_rate: Adam's, in the parameters' own unit.
-        mutation: standard deviation of the noise evolution adds, same unit.
+        learning_rate: of Adam, in the parameters' own unit.
+        mutation: standard deviation of the noise that evolution adds, in the same unit.
         shared: scale steps by the root mean square of a candidate's whole gradient instead of each entry's
-            own, so that entries which nothing pulls at stay as they are.
+            own, so that entries with almost no gradient stay as they are.
     """
 
     name: str
@@ -48,11 +77,11 @@ class ParameterGroup:
 
 @dataclass(frozen=True)
 class Feedback:
-    """What the last step showed, for renderers that grow where the loss is.
+    """The picture and its gradient in the last step, for renderers that grow where the loss is high.
 
     Args:
         image: [P, 3, H, W] the picture that was judged.
-        gradient: [P, 3, H, W] the gradient of the loss to it.
+        gradient: [P, 3, H, W] gradient of the loss with respect to it.
     """
 
     image: Image
@@ -61,11 +90,11 @@ class Feedback:
 
 @dataclass(frozen=True)
 class ElementChange:
-    """A change of the number of elements, for carrying the optimiser's state along.
+    """How elements map to the old ones after their number changed; the optimiser moves its state along.
 
     Args:
-        source: per parameter name the [N_new] index along dimension 1 of the old
-            parameter that each new element continues, -1 for one that starts afresh.
+        source: for each parameter name, the [N_new] index along dimension 1 of the old
+            parameter that each new element continues, -1 for a new element.
     """
 
     source: Mapping[str, Tensor]
@@ -76,8 +105,8 @@ class Layer:
     """One element of a layered picture.
 
     Args:
-        name: for a person ("patch 3: rabbit").
-        image: [4, h, w] premultiplied RGBA, cropped to what it covers.
+        name: shown to people ("patch 3: rabbit").
+        image: [4, h, w] premultiplied RGBA, cropped to the element.
         top: row of its upper edge in the whole picture.
         left: column of its left edge in the whole picture.
         metadata: JSON values (source, licence, transform).
@@ -90,56 +119,69 @@ class Layer:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Renderer(nn.Module, abc.ABC):
-    """Parameters of P candidates, and the pictures they make.
+class Renderer(nn.Module, abc.ABC, Generic[OptionsType]):
+    """Parameters of P candidates, and how they become pictures.
 
-    Every persistent tensor (parameters, and buffers for discrete choices) has the
-    population as its first dimension, so that `state`, `candidate` and evolution
-    work on names and rows alone. Constraints live in `project_`, never in `forward`.
+    The first dimension of every persistent tensor (parameters, and buffers for discrete
+    choices) is the population. `state`, `candidate` and evolution therefore need only
+    names and rows. Constraints are applied in `project_`, never in `forward`.
 
-    What a renderer prefers where the run says nothing stands here too: its `Options`,
-    `default_losses`, `default_population` and `default_canvas`. The engine asks for them
-    when it sets a run up (`artgen.runs.setup`), so that no other file names a renderer.
+    A renderer also states its own defaults: its `Options`, `default_losses`,
+    `default_population` and `default_canvas`. `artgen.runs.defaults` asks for them, so no
+    other file has to name a renderer.
 
     Args:
         options: an instance of the class's own `Options`.
         canvas: size of the picture that is optimised; gives the aspect ratio and the
             unit for lengths in pixels. `forward` still takes any size.
+        surroundings: what lies around and behind the elements.
     """
 
     Options: ClassVar[type[RendererOptions]] = RendererOptions
     surrogate_gradients: bool = False
     """True if a declared surrogate (straight-through) replaces the true gradient."""
     default_losses: ClassVar[Mapping[str, float]] = {}
-    """Losses that pictures from words are made with unless the run sets their weights."""
+    """Losses, with their weights, of a run with prompts that does not set them."""
     default_population: ClassVar[int] = 1
-    """Candidates that are optimised side by side unless the run says how many; evolution needs two."""
+    """Number of candidates of a run that does not set it; evolution needs two."""
     elastic: ClassVar[frozenset[str]] = frozenset()
-    """Persistent tensors whose dimension 2 a start may set too, such as the curves of an SVG's strokes."""
-    transparent: bool = False
-    """True if parts of the picture should stay clear; set before `init`."""
-    plain_border: bool = False
-    """True if the loss `border` keeps the ground near the border plain; set before `init`."""
-    background: str | None = "white"
-    """Colour behind the picture, None if there is a picture; set before `init`."""
+    """Persistent tensors whose dimension 2 may change with the start, such as the curves of an SVG's strokes."""
 
-    def __init__(self, options: RendererOptions, canvas: Size) -> None:
+    def __init__(self, options: OptionsType, canvas: Size, surroundings: Surroundings = ON_WHITE) -> None:
         super().__init__()
-        self.options: Any = options
+        self.options: OptionsType = options
         self.canvas = canvas
+        self.surroundings = surroundings
+
+    @property
+    def transparent(self) -> bool:
+        """Whether parts of the picture should stay clear."""
+        return self.surroundings.transparent
+
+    @property
+    def plain_border(self) -> bool:
+        """Whether the loss `border` keeps the background near the border plain."""
+        return self.surroundings.plain_border
+
+    @property
+    def background(self) -> str | None:
+        """Name of the colour behind the picture, None if a picture lies behind it."""
+        return self.surroundings.background
 
     @classmethod
-    def default_canvas(cls, options: Any, aspect: float, side: int) -> Size:
-        """Return the canvas to optimise on when none is given.
+    def default_canvas(cls, options: OptionsType, aspect: float, side: int) -> Size:
+        """Return the size of the canvas when none is given.
 
         Args:
             options: an instance of the class's own `Options`.
             aspect: width divided by height.
-            side: wished length of the longer side in pixels.
+            side: preferred length of the longer side in pixels.
         """
         if aspect >= 1:
             return Size(max(1, round(side / aspect)), side)
         return Size(side, max(1, round(side * aspect)))
+
+    # --- what every renderer does --------------------------------------------------
 
     @abc.abstractmethod
     def init(self, population: int, generator: torch.Generator) -> None:
@@ -151,7 +193,7 @@ class Renderer(nn.Module, abc.ABC):
 
         Args:
             size: size of the whole picture in pixels, any.
-            window: the part to render; the whole picture if None. Rendering by
+            window: the part to render; the whole picture if None. Rendering in
                 windows gives the same pixels as rendering at once.
 
         Returns:
@@ -160,11 +202,13 @@ class Renderer(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def parameter_groups(self) -> list[ParameterGroup]:
-        """Return the groups with their own learning rates; each parameter in one."""
+        """Return the groups with their own learning rates; each parameter is in one group."""
+
+    # --- what some renderers do ----------------------------------------------------
 
     @torch.no_grad()
     def project_(self) -> None:
-        """Bring the parameters back to where they are valid; called after each step. Idempotent."""
+        """Bring the parameters back into their valid ranges; called after each step. Idempotent."""
 
     def init_from(self, source: Image | Path, generator: torch.Generator) -> None:
         """Start from a picture ([1, 3, H, W] in [0, 1]) or an SVG file.
@@ -180,10 +224,10 @@ class Renderer(nn.Module, abc.ABC):
         )
 
     def init_from_map(self, picture: Image, saliency: Tensor, generator: torch.Generator) -> None:
-        """Start where a map ([1, 1, H, W] in [0, 1]) is high, in the picture's colours; after `init`.
+        """Start where a map ([1, 1, H, W] in [0, 1]) is high, in the picture's colours; called after `init`.
 
         Raises:
-            UsageError: this renderer's elements have no places to choose.
+            UsageError: this renderer's elements cannot be placed.
         """
         raise UsageError("this renderer cannot start on a map; use --renderer strokes")
 
@@ -191,7 +235,7 @@ class Renderer(nn.Module, abc.ABC):
         """Keep the elements with these indices as they are from now on.
 
         Raises:
-            UsageError: this renderer has no elements to lock, or not that many.
+            UsageError: this renderer has no elements to lock, or an index is out of range.
         """
         raise UsageError("this renderer has no elements to lock; try strokes or collage")
 
@@ -199,10 +243,10 @@ class Renderer(nn.Module, abc.ABC):
         """Delete the elements with these indices from every candidate.
 
         Returns:
-            How the rest maps to the old elements.
+            How the remaining elements map to the old ones.
 
         Raises:
-            UsageError: this renderer's elements cannot be deleted, or there are not that many.
+            UsageError: this renderer's elements cannot be deleted, or an index is out of range.
         """
         raise UsageError("this renderer's elements cannot be deleted; try strokes or collage")
 
@@ -212,33 +256,48 @@ class Renderer(nn.Module, abc.ABC):
         """Follow the schedule (coarse to fine, growing, pruning); called before each step.
 
         Args:
-            progress: part of the run that is done, in [0, 1].
+            progress: fraction of the run that is done, in [0, 1].
             generator: source of any randomness.
-            feedback: what the last step showed, None before the first.
+            feedback: picture and gradient of the last step, None before the first.
 
         Returns:
-            How elements map to old ones if their number changed, else None.
+            How elements map to the old ones if their number changed, else None.
         """
         return None
 
     @property
     def levels(self) -> tuple[int, ...]:
-        """Numbers of elements this run goes through; the end of each is a picture of its own."""
+        """Number of elements at each level of a growing run; a picture is saved at the end of each level."""
         return ()
 
     def frozen_options(self) -> dict[str, Any]:
-        """Return the options to change so that the elements there are now are neither added to nor pruned."""
+        """Return the options to change so that a new run neither adds nor prunes elements."""
         return {}
+
+    def to_svg(self, size: Size) -> str | None:
+        """Return the first candidate as an SVG document, or None if it has no vector form."""
+        return None
+
+    def layers(self, size: Size) -> list[Layer] | None:
+        """Return the first candidate's layers from bottom to top, or None if it has no layers."""
+        return None
+
+    def assets_used(self) -> list[dict[str, str]]:
+        """Return name, set, source, licence and author of every asset in the first candidate's picture."""
+        return []
+
+    # --- candidates and their state ------------------------------------------------
 
     def mutate_(self, parent: int, child: int, generator: torch.Generator) -> None:
         """Replace candidate `child` by a mutated copy of candidate `parent`.
 
-        The default copies every persistent tensor's row and adds each group's noise;
-        renderers with discrete choices extend it.
+        The default copies every persistent tensor's row and adds each group's noise.
+        Renderers with discrete choices extend it.
         """
         with torch.no_grad():
             for tensor in self.state().values():
                 tensor[child].copy_(tensor[parent])
+
             for group in self.parameter_groups():
                 for name in group.parameters:
                     row = self.get_parameter(name)[child]
@@ -253,44 +312,36 @@ class Renderer(nn.Module, abc.ABC):
         return dict(self.state_dict())
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take over a state from `state`, of any population and number of elements.
+        """Take over a state from `state`, with any population and any number of elements.
 
         Raises:
             UsageError: names do not match this renderer's.
         """
-        if set(state) != set(self.state()):
-            wrong = ", ".join(sorted(set(state) ^ set(self.state())))
-            raise UsageError(f"the saved state is of another renderer or other options (differs in: {wrong})")
+        mismatch = set(state) ^ set(self.state())
+        if mismatch:
+            raise UsageError(
+                "this checkpoint comes from a different renderer or different options "
+                f"(mismatch: {', '.join(sorted(mismatch))}); use the options of its run"
+            )
+
         for name, tensor in state.items():
             old = getattr(self, name)
             value = tensor.detach().to(old.device, copy=True)
-            setattr(
-                self, name, nn.Parameter(value, old.requires_grad) if isinstance(old, nn.Parameter) else value
-            )
+            if isinstance(old, nn.Parameter):
+                value = nn.Parameter(value, old.requires_grad)
+            setattr(self, name, value)
 
     @property
     def population(self) -> int:
         """Number of candidates."""
         return next(iter(self.state().values())).shape[0]
 
-    def candidate(self, index: int) -> Renderer:
-        """Return a renderer of its own that holds only candidate `index`."""
+    def candidate(self, index: int) -> Renderer[OptionsType]:
+        """Return an independent renderer with only candidate `index`."""
         single = copy.deepcopy(self)
         single.load_state({name: tensor[index : index + 1] for name, tensor in self.state().items()})
         return single
 
-    def to_svg(self, size: Size) -> str | None:
-        """Return the first candidate as an SVG document, or None without a vector form."""
-        return None
-
-    def layers(self, size: Size) -> list[Layer] | None:
-        """Return the first candidate's layers from bottom to top, or None without layers."""
-        return None
-
-    def assets_used(self) -> list[dict[str, str]]:
-        """Return name, set, source, licence and author of every asset in the first candidate's picture."""
-        return []
-
 
 renderers: Registry[type[Renderer]] = Registry("renderer", "artgen.renderers")
-"""All renderers; a class decorated with `@renderers.register("name")` joins them."""
+"""All renderers; decorate a class with `@renderers.register("name")` to add it."""

@@ -1,19 +1,20 @@
-"""Binning of elements to square tiles, so that cost follows the pixels they cover.
+"""Sort elements into square tiles, so that cost grows with the pixels they cover.
 
-A picture's window is cut into tiles, each tile of each candidate being one *bin*. An
-element makes one *pair* with every bin it may touch. `stack` sorts the pairs into the
-depth-major order that `artgen.renderers.compositing.over` takes, and `assemble` puts the
-painted bins back together:
+The window of a picture is cut into tiles. A tile of one candidate is a *bin*. An element
+makes one *pair* with every bin it may touch. `stack` sorts the pairs into the depth-major
+order that `artgen.renderers.compositing.over` takes, and `assemble` joins the painted bins:
 
-    grid = Grid(population, window)
-    element, bin = tiles_in_boxes(grid, boxes, candidate)      # in order of painting
+    grid = TileGrid(population, window)
+    element, bin = tiles_in_boxes(grid, boxes, candidate)      # [M], in order of painting
     stacks = stack(bin)
-    element, bin = element[stacks.order], bin[stacks.order]
+    element, bin = element[stacks.order], bin[stacks.order]    # [M], depth-major
     canvas = over(layers_of(element, bin), stacks.lengths)     # [B, 4, Q]
     picture = assemble(canvas, stacks.bins, grid)              # [P, 4, h, w]
 
-Source of the idea: B. Kerbl et al., "3D Gaussian Splatting", 2023 (tile lists); the
-depth-major order replaces their per-tile loops by slices a CPU can vectorise.
+Letters: E elements of all candidates, M pairs, B bins with at least one pair, Q pixels of a tile.
+
+Source of the idea: B. Kerbl et al., "3D Gaussian Splatting", 2023 (tile lists). The
+depth-major order replaces their loop per tile by slices that a CPU can vectorise.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ from torch import Tensor
 
 from artgen.types import Canvas, Window
 
-Elements = Int[Tensor, " elements"]
-Pairs = Int[Tensor, " pairs"]
-Held = Int[Tensor, " bins"]
+ElementIndices = Int[Tensor, " elements"]
+PairIndices = Int[Tensor, " pairs"]
+BinIndices = Int[Tensor, " bins"]
 
-TILE = 8
-"""Side of a tile in pixels; measured best on CPUs for strokes a few pixels wide."""
+TILE_SIDE = 8
+"""Side of a tile in pixels; measured fastest on CPUs for strokes a few pixels wide."""
 
 
-class Grid(NamedTuple):
+class TileGrid(NamedTuple):
     """The tiles of a window, for each candidate.
 
     Args:
@@ -45,16 +46,16 @@ class Grid(NamedTuple):
 
     population: int
     window: Window
-    tile: int = TILE
+    tile: int = TILE_SIDE
 
     @property
     def rows(self) -> int:
-        """Rows of tiles; the last may stand out of the window."""
+        """Rows of tiles; the last may extend beyond the window."""
         return -(-self.window.size.height // self.tile)
 
     @property
     def columns(self) -> int:
-        """Columns of tiles."""
+        """Columns of tiles; the last may extend beyond the window."""
         return -(-self.window.size.width // self.tile)
 
     @property
@@ -62,11 +63,17 @@ class Grid(NamedTuple):
         """Number of bins: tiles times candidates."""
         return self.population * self.rows * self.columns
 
-    def origin(self, bins: Pairs) -> tuple[Pairs, Pairs]:
-        """Return x and y of the bins' upper left corners, in pixels of the whole picture."""
+    def place(self, bins: PairIndices) -> tuple[PairIndices, PairIndices]:
+        """Return the [M] row and [M] column of the bins' tiles in the grid."""
         tile = bins % (self.rows * self.columns)
-        x = tile % self.columns * self.tile + self.window.left
-        y = torch.div(tile, self.columns, rounding_mode="floor") * self.tile + self.window.top
+        row = torch.div(tile, self.columns, rounding_mode="floor")
+        return row, tile % self.columns
+
+    def origin(self, bins: PairIndices) -> tuple[PairIndices, PairIndices]:
+        """Return [M] x and [M] y of the bins' upper left corners, in pixels of the whole picture."""
+        row, column = self.place(bins)
+        x = column * self.tile + self.window.left
+        y = row * self.tile + self.window.top
         return x, y
 
 
@@ -74,18 +81,21 @@ class Stacks(NamedTuple):
     """Pairs in depth-major order.
 
     Args:
-        order: [M] where each pair, in the new order, stood in the old.
-        lengths: number of bins that hold a pair at depth 0, 1, ...
-        bins: [B] the bins that hold any, fullest first.
+        order: [M] old index of each pair, in the new order.
+        lengths: number of bins with a pair at depth 0, 1, ...
+        bins: [B] the bins with at least one pair, fullest first.
     """
 
-    order: Pairs
+    order: PairIndices
     lengths: list[int]
-    bins: Held
+    bins: BinIndices
 
 
-def spread(counts: Elements) -> tuple[Pairs, Pairs]:
-    """Write out ragged rows: item i of row r for every i below `counts[r]`.
+def spread(counts: ElementIndices) -> tuple[PairIndices, PairIndices]:
+    """Enumerate ragged rows: item i of row r for every i below `counts[r]`.
+
+    Args:
+        counts: [E] number of items in each row.
 
     Returns:
         [M] row and [M] item, row by row.
@@ -94,61 +104,73 @@ def spread(counts: Elements) -> tuple[Pairs, Pairs]:
         >>> spread(torch.tensor([2, 0, 1]))
         (tensor([0, 0, 2]), tensor([0, 1, 0]))
     """
-    row = torch.repeat_interleave(counts)
-    first = counts.cumsum(0) - counts
-    return row, torch.arange(len(row), device=counts.device) - first[row]
+    row = torch.repeat_interleave(counts)  # [M]
+    first = counts.cumsum(0) - counts  # [E]
+    item = torch.arange(len(row), device=counts.device) - first[row]
+    return row, item
 
 
 def tiles_in_boxes(
-    grid: Grid, boxes: Float[Tensor, "elements 4"], candidate: Elements
-) -> tuple[Pairs, Pairs]:
-    """Pair each element with the bins its box overlaps.
+    grid: TileGrid, boxes: Float[Tensor, "elements 4"], candidate: ElementIndices
+) -> tuple[PairIndices, PairIndices]:
+    """Pair each element with the bins that its box overlaps.
 
     Args:
         grid: the tiles.
-        boxes: [E, 4] left, top, right, bottom in pixels of the whole picture; empty
-            or inverted boxes and such as are not finite touch nothing.
+        boxes: [E, 4] left, top, right, bottom in pixels of the whole picture; a box that is
+            empty, inverted or not finite touches nothing.
         candidate: [E] index of the candidate each element belongs to.
 
     Returns:
         [M] element and [M] bin, elements in the order given.
     """
+    valid = boxes.isfinite().all(1) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])  # [E]
+
+    # boxes in tiles instead of pixels, clipped to the grid
     top, left = grid.window.top, grid.window.left
-    corner = boxes.new_tensor([left, top, left, top])
-    limit = boxes.new_tensor([grid.columns, grid.rows] * 2)
-    real = boxes.isfinite().all(1) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    scaled = ((boxes.detach() - corner) / grid.tile).nan_to_num()
-    scaled = torch.minimum(scaled.clamp(min=0), limit)
-    first, last = scaled[:, :2].floor().long(), scaled[:, 2:].ceil().long()
-    span = (last - first).clamp(min=0) * real[:, None]
-    element, item = spread(span[:, 0] * span[:, 1])
+    corner = boxes.new_tensor([left, top, left, top])  # [4]
+    limit = boxes.new_tensor([grid.columns, grid.rows, grid.columns, grid.rows])
+    in_tiles = ((boxes.detach() - corner) / grid.tile).nan_to_num()  # [E, 4]
+    in_tiles = torch.minimum(in_tiles.clamp(min=0), limit)
+
+    first = in_tiles[:, :2].floor().long()  # [E, 2] column, row
+    last = in_tiles[:, 2:].ceil().long()
+    span = (last - first).clamp(min=0) * valid[:, None]
+
+    element, item = spread(span[:, 0] * span[:, 1])  # [M]
     width = span[element, 0]
     row = torch.div(item, width, rounding_mode="floor") + first[element, 1]
     column = item % width + first[element, 0]
     return element, (candidate[element] * grid.rows + row) * grid.columns + column
 
 
-def depth_major(counts: Held) -> tuple[Held, list[int], Pairs]:
+def depth_major(counts: BinIndices) -> tuple[BinIndices, list[int], PairIndices]:
     """Lay out the pairs of bins depth by depth.
 
     Args:
-        counts: [B] how many pairs each bin holds.
+        counts: [B] number of pairs in each bin.
 
     Returns:
-        [B] the bins, fullest first; the number of bins that hold a pair at depth 0, 1, ...;
-        [M] the place in depth-major order of each pair, the pairs being sorted by bin.
+        [B] the bins, fullest first; the number of bins with a pair at depth 0, 1, ...;
+        [M] the place in depth-major order of each pair, where pairs are sorted by bin.
     """
     if not int(counts.sum()):
         return torch.arange(len(counts), device=counts.device), [], counts[:0]
-    descending, fullest = counts.sort(descending=True, stable=True)
+
+    descending, fullest = counts.sort(descending=True, stable=True)  # [B]
     rank = torch.empty_like(fullest)
     rank[fullest] = torch.arange(len(fullest), device=counts.device)
-    lengths = torch.bincount(descending).flip(0).cumsum(0).flip(0)[1:]
-    bin_of_pair, depth = spread(counts)
-    return fullest, lengths.tolist(), (lengths.cumsum(0) - lengths)[depth] + rank[bin_of_pair]
+
+    # bins with more than k pairs reach depth k
+    lengths = torch.bincount(descending).flip(0).cumsum(0).flip(0)[1:]  # [depths]
+    start = lengths.cumsum(0) - lengths
+
+    bin_of_pair, depth = spread(counts)  # [M]
+    place = start[depth] + rank[bin_of_pair]
+    return fullest, lengths.tolist(), place
 
 
-def stack(bins: Pairs) -> Stacks:
+def stack(bins: PairIndices) -> Stacks:
     """Sort pairs into depth-major order.
 
     Args:
@@ -158,49 +180,31 @@ def stack(bins: Pairs) -> Stacks:
         >>> stack(torch.tensor([5, 3, 5])).order, stack(torch.tensor([5, 3, 5])).lengths
         (tensor([0, 1, 2]), [2, 1])
     """
-    ordered, by_bin = bins.sort(stable=True)
-    held, counts = torch.unique_consecutive(ordered, return_counts=True)
+    ordered, by_bin = bins.sort(stable=True)  # [M]
+    filled, counts = torch.unique_consecutive(ordered, return_counts=True)  # [B]
     fullest, lengths, place = depth_major(counts)
-    order = torch.empty_like(by_bin)
+
+    order = torch.empty_like(by_bin)  # [M]
     order[place] = by_bin
-    return Stacks(order, lengths, held[fullest])
+    return Stacks(order, lengths, filled[fullest])
 
 
-def pixel_centres(grid: Grid, bins: Pairs) -> Float[Tensor, "pairs pixels 2"]:
-    """Return [M, Q, 2] x and y of the pixel centres of bins, row by row, in whole-picture pixels."""
-    offset = torch.arange(grid.tile, device=bins.device) + 0.5
-    x, y = grid.origin(bins)
-    centres = torch.stack(torch.meshgrid(offset, offset, indexing="xy"), -1).reshape(-1, 2)
-    return torch.stack([x, y], -1)[:, None] + centres
-
-
-def assemble(canvas: Float[Tensor, "bins 4 pixels"], bins: Held, grid: Grid) -> Canvas:
-    """Put painted bins back together; bins that hold nothing are clear.
+def assemble(canvas: Float[Tensor, "bins 4 pixels"], bins: BinIndices, grid: TileGrid) -> Canvas:
+    """Join painted bins to pictures; the other bins are clear.
 
     Args:
         canvas: [B, 4, Q] premultiplied RGBA, Q = tile * tile, row by row.
-        bins: [B] which bins they are, none twice.
+        bins: [B] their bins, each at most once.
         grid: the tiles.
 
     Returns:
         [P, 4, h, w] of the grid's window.
     """
     side = grid.tile
-    whole = canvas.new_zeros(grid.bins, 4, side * side).index_copy(0, bins, canvas)
-    tiles = whole.view(grid.population, grid.rows, grid.columns, 4, side, side)
-    picture = tiles.permute(0, 3, 1, 4, 2, 5).reshape(
-        grid.population, 4, grid.rows * side, grid.columns * side
-    )
-    height, width = grid.window.size
-    return picture[:, :, :height, :width]
+    every_bin = canvas.new_zeros(grid.bins, 4, side * side).index_copy(0, bins, canvas)  # [bins, 4, Q]
+    tiles = every_bin.view(grid.population, grid.rows, grid.columns, 4, side, side)
+    tiles = tiles.permute(0, 3, 1, 4, 2, 5)  # [P, 4, rows, side, columns, side]
+    picture = tiles.reshape(grid.population, 4, grid.rows * side, grid.columns * side)
 
-
-def tile_of(
-    canvas: Float[Tensor, "population channels height width"], grid: Grid
-) -> Float[Tensor, "bins channels pixels"]:
-    """Cut [P, C, h, w] of the grid's window into [bins, C, Q]; the inverse of `assemble`."""
-    side = grid.tile
     height, width = grid.window.size
-    padded = torch.nn.functional.pad(canvas, (0, grid.columns * side - width, 0, grid.rows * side - height))
-    tiles = padded.unflatten(2, (grid.rows, side)).unflatten(4, (grid.columns, side))
-    return tiles.permute(0, 2, 4, 1, 3, 5).reshape(grid.bins, canvas.shape[1], side * side)
+    return picture[:, :, :height, :width]  # [P, 4, h, w]

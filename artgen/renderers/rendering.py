@@ -1,22 +1,29 @@
-"""Rendering pictures of any size in bounded memory."""
+"""Render pictures of any size in bounded memory."""
 
 from __future__ import annotations
 
 import torch
 
+from artgen.geometry import split_window
 from artgen.renderers.base import Renderer
 from artgen.types import Canvas, Size, Window
 
-WINDOW_SIDE = 1024
-"""Side of the windows that large pictures are rendered in, in pixels."""
+EXPORT_WINDOW_SIDE = 1024
+"""Largest height and width, in pixels, of the windows that exported pictures are rendered in."""
 
 
 @torch.no_grad()
 def render_picture(renderer: Renderer, size: Size) -> Canvas:
-    """Return [1, 4, H, W] of a single candidate at any size, window by window."""
+    """Return [1, 4, H, W] premultiplied RGBA of a single candidate at any size, rendered window by window.
+
+    Args:
+        renderer: with a population of 1.
+        size: of the whole picture.
+    """
+    whole = Window(0, 0, *size)
     picture = torch.empty(1, 4, *size)
-    for top in range(0, size.height, WINDOW_SIDE):
-        for left in range(0, size.width, WINDOW_SIDE):
-            bottom, right = min(top + WINDOW_SIDE, size.height), min(left + WINDOW_SIDE, size.width)
-            picture[:, :, top:bottom, left:right] = renderer(size, Window(top, left, bottom, right)).cpu()
+
+    for part in split_window(whole, Size(EXPORT_WINDOW_SIDE, EXPORT_WINDOW_SIDE)):
+        rows, columns = part.slices_in(whole)
+        picture[:, :, rows, columns] = renderer(size, part).cpu()
     return picture

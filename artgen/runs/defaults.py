@@ -23,7 +23,7 @@ from artgen.images import read_opaque
 from artgen.losses.base import losses
 from artgen.prompts import Term
 from artgen.renderers.background import is_picture
-from artgen.renderers.base import Renderer, RendererOptions, renderers
+from artgen.renderers.base import Renderer, RendererOptions, Surroundings, renderers
 from artgen.types import WHOLE, Region, Size
 
 SMALLEST_CANVAS = 128
@@ -93,11 +93,12 @@ class ResolvedConfig:
 
     def build_renderer(self) -> Renderer:
         """Return the renderer, without parameters yet."""
-        renderer = renderers.get(self.config.renderer)(self.options, self.canvas)
-        renderer.transparent = self.config.transparent
-        renderer.plain_border = self.weights.get("border", 0) > 0
-        renderer.background = None if is_picture(self.config.background) else self.config.background
-        return renderer
+        surroundings = Surroundings(
+            transparent=self.config.transparent,
+            plain_border=self.weights.get("border", 0) > 0,
+            background=None if is_picture(self.config.background) else self.config.background,
+        )
+        return renderers.get(self.config.renderer)(self.options, self.canvas, surroundings)
 
 
 def resolve(
@@ -287,7 +288,7 @@ def _starts_on_saliency(options: RendererOptions, config: RunConfig) -> bool:
     """Return whether the elements start where a guide looks in the initial picture."""
     if config.init is None or config.init.lower().endswith(".svg") or Path(config.init).is_dir():
         return False
-    return getattr(options, "start", None) == "saliency"
+    return options.starts_on_saliency
 
 
 # --- sizes ---------------------------------------------------------------------------

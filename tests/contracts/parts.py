@@ -8,6 +8,7 @@ import torch
 
 from artgen.config import options_from
 from artgen.renderers import Renderer, renderers
+from artgen.renderers.base import ON_WHITE, Surroundings
 from artgen.types import Size
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -33,9 +34,10 @@ def make(
     seed: int = 1,
     canvas: Size = CANVAS,
     options: dict[str, dict[str, Any]] = SMALL,
+    surroundings: Surroundings = ON_WHITE,
 ) -> Renderer:
     kind = renderers.get(name)
-    renderer = kind(options_from(kind.Options, options.get(name, {}), name), canvas)
+    renderer = kind(options_from(kind.Options, options.get(name, {}), name), canvas, surroundings)
     renderer.init(population, torch.Generator().manual_seed(seed))
     renderer.advance(0.999, torch.Generator().manual_seed(seed))
     return renderer

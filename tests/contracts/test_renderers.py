@@ -9,11 +9,14 @@ from defusedxml import ElementTree
 from artgen.config import CutoutOptions, OptimiserOptions
 from artgen.engine.objective import Judge, Objective
 from artgen.engine.optimiser import make_optimiser
+from artgen.errors import UsageError
 from artgen.guides.goals import make_goals
 from artgen.images import read_opaque
 from artgen.losses import LossContext
 from artgen.prompts import parse
 from artgen.renderers import renderers
+from artgen.renderers.base import Surroundings
+from artgen.renderers.elements import ElementRenderer
 from artgen.types import WHOLE, Size, Window
 from tests.contracts.parts import CANVAS, FITTING, make
 
@@ -39,6 +42,26 @@ def test_windows_are_parts_of_the_whole(name: str):
             part = renderer(size, window)
             expected = whole[:, :, window.top : window.bottom, window.left : window.right]
             torch.testing.assert_close(part, expected, atol=1e-5, rtol=0)
+
+
+@every_renderer
+def test_surroundings_are_given_once_and_known_before_the_start(name: str):
+    around = Surroundings(transparent=True, plain_border=True, background=None)
+    renderer = make(name, surroundings=around)
+    assert (renderer.transparent, renderer.plain_border, renderer.background) == (True, True, None)
+    with pytest.raises(AttributeError):
+        renderer.transparent = False
+    assert (renderer(CANVAS)[:, 3] < 1).any()
+
+
+@every_renderer
+def test_only_strokes_can_start_on_saliency(name: str):
+    kind = renderers.get(name)
+    assert not kind.Options().starts_on_saliency
+    if "start" in kind.Options.model_fields:
+        assert kind.Options(start="saliency").starts_on_saliency
+    else:
+        assert name != "strokes"
 
 
 @every_renderer
@@ -200,3 +223,63 @@ def test_layers_compose_to_the_picture(name: str):
         pytest.skip("has no layers")
     assert all(layer.image.shape[0] == 4 for layer in layers)
     assert all(0 <= layer.top < CANVAS.height and 0 <= layer.left < CANVAS.width for layer in layers)
+
+
+def with_elements(name: str) -> ElementRenderer:
+    renderer = make(name)
+    if not isinstance(renderer, ElementRenderer):
+        pytest.skip("has no elements")
+    return renderer
+
+
+def disturb(renderer: ElementRenderer) -> None:
+    with torch.no_grad():
+        for parameter in renderer.parameters():
+            parameter.add_(0.3)
+    renderer.project_()
+
+
+@every_renderer
+def test_locked_elements_stay_through_steps_and_mutations(name: str):
+    renderer = with_elements(name)
+    renderer.lock([1, 3])
+    before = {key: tensor.clone() for key, tensor in renderer.state().items()}
+    disturb(renderer)
+    renderer.mutate_(0, 1, torch.Generator().manual_seed(3))
+    disturb(renderer)
+
+    moved = 0
+    for key, tensor in renderer.state().items():
+        if key in renderer.per_candidate:
+            continue
+        assert torch.equal(tensor[:, [1, 3]], before[key][:1, [1, 3]].expand_as(tensor[:, [1, 3]])), key
+        moved += not torch.equal(tensor[:, [0, 2]], before[key][:, [0, 2]])
+    assert moved >= 2
+
+
+@every_renderer
+def test_elements_are_removed_from_every_candidate(name: str):
+    renderer = with_elements(name)
+    renderer.lock([2])
+    before = {key: tensor.clone() for key, tensor in renderer.state().items()}
+    rest = [0, 2, *range(4, renderer.element_count)]
+    change = renderer.remove([3, 1])
+
+    for key, tensor in renderer.state().items():
+        expected = before[key] if key in renderer.per_candidate else before[key][:, rest]
+        assert torch.equal(tensor, expected), key
+    for source in change.source.values():
+        assert source.tolist() == rest
+    assert set(change.source) == {key for key, _ in renderer.named_parameters()} - renderer.per_candidate
+
+
+@every_renderer
+def test_wrong_elements_are_named(name: str):
+    renderer = with_elements(name)
+    count, noun = renderer.element_count, renderer.element
+    for act in (renderer.lock, renderer.remove):
+        for wrong in (-1, count):
+            with pytest.raises(UsageError, match=f"no {noun} {wrong}; they are numbered 0 to {count - 1}"):
+                act([0, wrong])
+    with pytest.raises(UsageError, match=f"no {noun} would be left"):
+        renderer.remove(range(count))

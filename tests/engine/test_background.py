@@ -18,7 +18,8 @@ from artgen.export.masked_svg import with_mask
 from artgen.guides.cutouts import draw_homographies, sample_views
 from artgen.images import read_opaque, read_picture, to_pillow
 from artgen.renderers import renderers
-from artgen.renderers.background import Background, make_background, on_background, random_backgrounds
+from artgen.renderers.background import Background, make_background, random_backgrounds
+from artgen.renderers.compositing import put_over
 from artgen.runs.paint import paint, painting, resume
 from artgen.types import WHOLE, Region, Size
 from tests.driving import drive
@@ -176,10 +177,11 @@ def test_the_opacity_is_in_the_metrics_and_the_loss(tiny_guide: str, tmp_path: P
     assert line["losses"] == pytest.approx([prompt[0] + 0.65])
 
 
-def test_on_background_is_over():
-    canvas = random_canvas()
+def test_put_over_a_colour_and_over_another_picture():
+    canvas, below = random_canvas(), random_canvas().flip(0, 2)
     expected = canvas[:, :3] + (1 - canvas[:, 3:]) * 0.5
-    torch.testing.assert_close(on_background(canvas, torch.full((3, 1, 1), 0.5)), expected)
+    torch.testing.assert_close(put_over(canvas, torch.full((3, 1, 1), 0.5)), expected)
+    torch.testing.assert_close(put_over(canvas, below), canvas + (1 - canvas[:, 3:]) * below)
 
 
 def streams() -> list[torch.Generator]:

@@ -19,7 +19,9 @@ TILE = Size(96, 96)
 
 
 def a_tile(seed: int, count: int = 12) -> Collage:
-    renderer = Collage(CollageOptions(count=count, min_scale=0.2, max_scale=0.6), TILE, scenes.patches(6))
+    renderer = Collage(
+        CollageOptions(count=count, min_scale=0.2, max_scale=0.6), TILE, patches=scenes.patches(6)
+    )
     renderer.init(1, torch.Generator().manual_seed(seed))
     return renderer
 
@@ -39,7 +41,7 @@ def an_empty_whole(tiling: Tiling, count: int = 12) -> Collage:
     canvas = tiling.canvas(TILE)
     ratio = min(TILE) / min(canvas)
     options = CollageOptions(count=count * tiling.count, min_scale=0.2 * ratio, max_scale=0.6 * ratio)
-    whole = Collage(options, canvas, [*scenes.patches(6)[::-1], *scenes.patches(6)])
+    whole = Collage(options, canvas, patches=[*scenes.patches(6)[::-1], *scenes.patches(6)])
     whole.init(1, torch.Generator().manual_seed(0))
     return whole
 

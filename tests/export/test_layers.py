@@ -27,7 +27,7 @@ SIZE = Size(120, 150)
 @pytest.fixture(scope="module")
 def collage() -> Collage:
     options = CollageOptions(count=12, min_scale=0.2, max_scale=0.6)
-    renderer = Collage(options, SIZE, scenes.patches(8))
+    renderer = Collage(options, SIZE, patches=scenes.patches(8))
     renderer.init(2, torch.Generator().manual_seed(1))
     return renderer
 
@@ -86,7 +86,7 @@ def test_openraster_has_what_the_specification_asks_for(collage: Collage):
 def test_the_svg_looks_like_the_picture(options: dict):
     resvg = pytest.importorskip("resvg_py")
     renderer = Collage(
-        CollageOptions(count=12, min_scale=0.3, max_scale=0.6, **options), SIZE, scenes.patches(8)
+        CollageOptions(count=12, min_scale=0.3, max_scale=0.6, **options), SIZE, patches=scenes.patches(8)
     )
     renderer.init(1, torch.Generator().manual_seed(1))
     drawn = straight(bytes(resvg.svg_to_bytes(svg_string=renderer.to_svg(SIZE)))) / 255
@@ -99,7 +99,7 @@ def test_untrusted_names_stay_text(tmp_path: Path):
     patches = [
         Patch('</title><script>"x" & \x00', "s", each.pixels, licence="<b>") for each in scenes.patches(2)
     ]
-    renderer = Collage(CollageOptions(count=2), SIZE, patches)
+    renderer = Collage(CollageOptions(count=2), SIZE, patches=patches)
     renderer.init(1, torch.Generator().manual_seed(1))
     root = ElementTree.fromstring(renderer.to_svg(SIZE))
     assert not [element for element in root.iter() if "script" in element.tag]

@@ -56,7 +56,7 @@ def scene(
     chosen = CollageOptions(
         count=count, blending=blending, colour=colour, min_scale=0.05, max_scale=2, **options
     )
-    renderer = Collage(chosen, Size(side, side), patches())
+    renderer = Collage(chosen, Size(side, side), patches=patches())
     generator = torch.Generator().manual_seed(SEED)
     renderer.init(population, generator)
     ranges = {

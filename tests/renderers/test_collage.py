@@ -93,7 +93,7 @@ def test_patches_shown_small_are_filtered_before():
     chequer = np.indices((128, 128)).sum(0) % 2 * 255
     pixels = np.stack([chequer, chequer, chequer, np.full_like(chequer, 255)], -1).astype(np.uint8)
     options = CollageOptions(count=1, colour="none", min_scale=0.2, max_scale=0.2, max_shear=0)
-    renderer = Collage(options, Size(64, 64), [Patch("chequer", "test", pixels)])
+    renderer = Collage(options, Size(64, 64), patches=[Patch("chequer", "test", pixels)])
     renderer.init(1, torch.Generator().manual_seed(0))
     with torch.no_grad():
         renderer.translation.zero_()
@@ -105,15 +105,15 @@ def test_patches_shown_small_are_filtered_before():
 
 def test_nothing_hidden_or_clear_is_sampled():
     """What an opaque patch hides costs nothing, and leaving it out changes no pixel."""
-    from artgen.renderers.binning import Grid
+    from artgen.renderers.binning import TileGrid
     from artgen.renderers.collage.sampling import sample
 
     pixels = np.full((64, 64, 4), 255, np.uint8)
     options = CollageOptions(count=30, min_scale=0.9, max_scale=0.9, colour="rgb")
-    renderer = Collage(options, Size(64, 64), [Patch("square", "test", pixels)])
+    renderer = Collage(options, Size(64, 64), patches=[Patch("square", "test", pixels)])
     renderer.init(1, torch.Generator().manual_seed(0))
     scene = renderer.scene(Size(64, 64), renderer.painting_order())
-    grid = Grid(1, Window(0, 0, 64, 64), 8)
+    grid = TileGrid(1, Window(0, 0, 64, 64), 8)
     visible, all_ = (len(sample(scene, grid, ordered).layers) for ordered in (True, False))
     assert visible < 0.3 * all_
     with torch.no_grad():

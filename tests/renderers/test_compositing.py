@@ -3,9 +3,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artgen.renderers.binning import Grid, assemble, pixel_centres, spread, stack, tile_of, tiles_in_boxes
+from artgen.renderers.binning import TileGrid, assemble, spread, stack, tiles_in_boxes
 from artgen.renderers.compositing import _OverByDepth, _OverInParallel, over
 from artgen.types import Window
+from tests.reference.tiles import cut_into_bins, pixel_centres
 
 
 def painted_one_by_one(layers, bins):
@@ -96,7 +97,7 @@ def test_spread_writes_out_ragged_rows():
 def test_boxes_meet_exactly_the_tiles_they_overlap(seed):
     generator = torch.Generator().manual_seed(seed)
     window = Window(5, 3, 5 + 21, 3 + 34)
-    grid = Grid(2, window, 8)
+    grid = TileGrid(2, window, 8)
     corner = torch.rand(12, 2, generator=generator) * 60 - 10
     boxes = torch.cat([corner, corner + torch.rand(12, 2, generator=generator) * 30], 1)
     boxes[0] = torch.tensor([float("nan"), 0, 9, 9])
@@ -115,15 +116,15 @@ def test_boxes_meet_exactly_the_tiles_they_overlap(seed):
 
 def test_assemble_undoes_tiling():
     window = Window(2, 3, 2 + 13, 3 + 22)
-    grid = Grid(3, window, 8)
+    grid = TileGrid(3, window, 8)
     picture = torch.rand(3, 4, 13, 22)
     bins = torch.randperm(grid.bins)
-    assert torch.equal(assemble(tile_of(picture, grid)[bins], bins, grid), picture)
+    assert torch.equal(assemble(cut_into_bins(picture, grid)[bins], bins, grid), picture)
 
 
 def test_pixel_centres_lie_where_assemble_puts_them():
     window = Window(2, 3, 2 + 13, 3 + 22)
-    grid = Grid(1, window, 8)
+    grid = TileGrid(1, window, 8)
     bins = torch.arange(grid.bins)
     centres = pixel_centres(grid, bins).movedim(2, 1)
     blocks = torch.cat([centres, torch.zeros_like(centres)], 1)

@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from artgen.config import options_from
 from artgen.errors import UsageError
 from artgen.images import to_pillow
+from artgen.renderers.base import Surroundings
 from artgen.renderers.pixel import Pixel
 from artgen.renderers.pixel.cells import LATTICES
 from artgen.renderers.pixel.palette import bayer_thresholds, to_palette
@@ -46,8 +47,8 @@ def picture() -> torch.Tensor:
 
 def make(population: int = 1, transparent: bool = False, **options: object) -> Pixel:
     checked = PixelOptions(**({"cells": 12, "levels": 1} | options))
-    renderer = Pixel(checked, Pixel.default_canvas(checked, 4 / 3, 48))
-    renderer.transparent = transparent
+    canvas = Pixel.default_canvas(checked, 4 / 3, 48)
+    renderer = Pixel(checked, canvas, Surroundings(transparent=transparent))
     renderer.init(population, generator())
     return renderer
 

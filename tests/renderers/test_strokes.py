@@ -108,7 +108,7 @@ def test_large_pictures_are_painted_window_by_window(kind, monkeypatch):
     renderer = crossing(make(population=2, **SHAPES[kind]))
     with torch.no_grad():
         whole = renderer(Size(150, 225))
-        monkeypatch.setattr("artgen.renderers.strokes.renderer.WINDOW", 64)
+        monkeypatch.setattr("artgen.renderers.strokes.renderer.NO_GRADIENT_WINDOW_SIDE", 64)
         torch.testing.assert_close(renderer(Size(150, 225)), whole, atol=2e-5, rtol=0)
         part = renderer(Size(150, 225), Window(17, 30, 140, 225))
         torch.testing.assert_close(part, whole[:, :, 17:140, 30:], atol=2e-5, rtol=0)
@@ -414,7 +414,7 @@ def test_starts_on_the_edges_of_a_picture():
         ({"ink": "palette"}, "needs a palette"),
         ({"palette": "red,blue", "ink": "black"}, "contradict"),
         ({"paper": "blurple"}, "not a colour"),
-        ({"width": 0.5, "widest": 0.2}, "order"),
+        ({"width": 0.5, "widest": 0.2}, "width 0.5 must be between thinnest"),
         ({"taper": 0.7}, "0.5"),
     ],
 )

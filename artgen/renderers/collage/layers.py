@@ -13,7 +13,7 @@ from torch import Tensor
 
 from artgen.printable import xml_text
 from artgen.renderers.base import Layer
-from artgen.renderers.binning import Grid, assemble
+from artgen.renderers.binning import TileGrid, assemble
 from artgen.renderers.collage.geometry import boxes
 from artgen.renderers.collage.recolour import recolour
 from artgen.renderers.collage.sampling import sample
@@ -42,7 +42,7 @@ def _layer(single: Collage, size: Size, element: int) -> Layer | None:
     window = Window(max(0, top), max(0, left), min(size.height, bottom + 1), min(size.width, right + 1))
     if min(window.size) <= 0:
         return None
-    grid = Grid(1, window, 8)
+    grid = TileGrid(1, window, 8)
     samples = sample(scene, grid, ordered=False)
     factors = single.colour[0, [element]] if single.options.colour != "none" else None
     factors = None if factors is None else factors.expand(len(samples.layers), -1)

@@ -17,16 +17,17 @@ from torch import Tensor, nn
 
 from artgen.assets import Patch, load_patches
 from artgen.errors import UsageError
+from artgen.geometry import split_window
 from artgen.renderers.base import (
-    MIDDLE,
-    ElementChange,
+    CENTRAL_FRACTION,
+    ON_WHITE,
     Layer,
     ParameterGroup,
-    Renderer,
     RendererOptions,
+    Surroundings,
     renderers,
 )
-from artgen.renderers.binning import Grid, assemble
+from artgen.renderers.binning import TileGrid, assemble
 from artgen.renderers.collage import layers as layered
 from artgen.renderers.collage.atlas import Atlas, Atlases, Patches
 from artgen.renderers.collage.blending import blend_tiles, finish
@@ -35,6 +36,7 @@ from artgen.renderers.collage.options import CollageOptions, Sources, clamp_
 from artgen.renderers.collage.recolour import recolour
 from artgen.renderers.collage.sampling import Scene, sample
 from artgen.renderers.collage.start import deal, mosaic, scatter
+from artgen.renderers.elements import ElementRenderer
 from artgen.types import Canvas, Image, Size, Window
 
 TILE = 8
@@ -46,12 +48,13 @@ BAND_PIXELS = 2_000_000
 
 
 @renderers.register("collage")
-class Collage(Renderer):
+class Collage(ElementRenderer[CollageOptions]):
     """N patches per candidate.
 
     Args:
         options: bounds, blending and the patch sets.
         canvas: size of the picture that is optimised.
+        surroundings: what lies around and behind the patches.
         patches: the patches, instead of those `options.patches` names.
     """
 
@@ -59,7 +62,7 @@ class Collage(Renderer):
     default_losses = MappingProxyType({"border": 0.5, "smoothness": 0.005, "sketch": 4.0})
     default_population = 2
 
-    canvas: Size
+    element = "patch"
     translation: nn.Parameter
     rotation: nn.Parameter
     scale: nn.Parameter
@@ -68,10 +71,16 @@ class Collage(Renderer):
     order: nn.Parameter
     colour: nn.Parameter
     patch: Tensor
-    locked: Tensor
 
-    def __init__(self, options: CollageOptions, canvas: Size, patches: Sequence[Patch] | None = None) -> None:
-        super().__init__(options, canvas)
+    def __init__(
+        self,
+        options: CollageOptions,
+        canvas: Size,
+        surroundings: Surroundings = ON_WHITE,
+        *,
+        patches: Sequence[Patch] | None = None,
+    ) -> None:
+        super().__init__(options, canvas, surroundings)
         if patches is None:
             include = [one.strip() for one in options.include.split(",") if one.strip()]
             patches = load_patches(
@@ -86,16 +95,15 @@ class Collage(Renderer):
         self.credits = tuple(patch.credit() for patch in patches)
         self.patches = Patches([patch.pixels for patch in patches])
         self._atlases = Atlases()
-        self._kept: dict[str, Tensor] = {}
 
     def init(self, population: int, generator: torch.Generator) -> None:
         """Scatter patches over the picture, or its middle if the border stays calm, each as often as the others."""
-        spread = MIDDLE if self.plain_border else 1.0
+        spread = CENTRAL_FRACTION if self.plain_border else 1.0
         for name, value in scatter(self.options, self.canvas, population, generator, spread).items():
             setattr(self, name, nn.Parameter(value))
         self.register_buffer("patch", deal(len(self.patches), population, self.options.count, generator))
         self.register_buffer("locked", torch.zeros_like(self.patch, dtype=torch.bool))
-        self._kept = {}
+        self.remember_locked()
         self.project_()
 
     def parameter_groups(self) -> list[ParameterGroup]:
@@ -117,8 +125,7 @@ class Collage(Renderer):
         if torch.is_grad_enabled() or window.size.height * window.size.width <= BAND_PIXELS:
             return self._render(size, window)
         rows = max(TILE, BAND_PIXELS // window.size.width // TILE * TILE)
-        tops = range(window.top, window.bottom, rows)
-        bands = [window._replace(top=top, bottom=min(top + rows, window.bottom)) for top in tops]
+        bands = split_window(window, Size(rows, window.size.width))
         return torch.cat([self._render(size, band) for band in bands], 2)
 
     def _render(self, size: Size, window: Window) -> Canvas:
@@ -142,7 +149,7 @@ class Collage(Renderer):
         painting = self.painting_order()
         scene = self.scene(size, painting)
         top, left = (edge // TILE * TILE for edge in window[:2])
-        grid = Grid(self.population, window._replace(top=top, left=left), TILE)
+        grid = TileGrid(self.population, window._replace(top=top, left=left), TILE)
         samples = sample(scene, grid, ordered=self.options.blending == "over")
         factors = None
         if self.options.colour != "none":
@@ -196,39 +203,7 @@ class Collage(Renderer):
     def project_(self) -> None:
         """Clamp to the bounds; wrap rotations if all are allowed; restore locked patches."""
         clamp_(dict(self.named_parameters()), self.options, self.canvas)
-        for name, kept in self._kept.items():
-            value = getattr(self, name).detach()
-            value[self.locked] = kept[self.locked]
-
-    def lock(self, elements: Sequence[int]) -> None:
-        """Keep patches as they are in every candidate; see `Renderer.lock`."""
-        self._check(elements)
-        self.locked[:, list(elements)] = True
-        self._keep()
-
-    def remove(self, elements: Sequence[int]) -> ElementChange:
-        """Delete patches from every candidate; see `Renderer.remove`."""
-        self._check(elements)
-        gone = set(elements)
-        left = [index for index in range(self.patch.shape[1]) if index not in gone]
-        if not left:
-            raise UsageError("no patch would be left; delete fewer")
-        rest = torch.tensor(left, device=self.patch.device)
-        self.load_state({name: value.index_select(1, rest) for name, value in self.state().items()})
-        return ElementChange({name: rest for name, _ in self.named_parameters()})
-
-    def _check(self, elements: Sequence[int]) -> None:
-        count = self.patch.shape[1]
-        for element in elements:
-            if not 0 <= element < count:
-                raise UsageError(f"there is no patch {element}; they are numbered 0 to {count - 1}")
-
-    def _keep(self) -> None:
-        """Note the values that `project_` restores."""
-        names = [name for name in self.state() if name != "locked"]
-        self._kept = (
-            {name: getattr(self, name).detach().clone() for name in names} if self.locked.any() else {}
-        )
+        self.restore_locked_()
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Take over a state; locked patches stay locked."""
@@ -239,12 +214,10 @@ class Collage(Renderer):
                 f"{len(self.patches)}; give the same --patches as when it was saved"
             )
         super().load_state(state)
-        self._keep()
 
     @torch.no_grad()
     def mutate_(self, parent: int, child: int, generator: torch.Generator) -> None:
         """Replace `child` by a copy of `parent` with some patches moved and some exchanged."""
-        self._kept = {}
         super().mutate_(parent, child, generator)
         device = generator.device
         dice = torch.rand(2, self.patch.shape[1], generator=generator, device=device).to(self.patch.device)
@@ -255,7 +228,6 @@ class Collage(Renderer):
         exchanged = (dice[1] < self.options.swaps) & ~self.locked[child]
         drawn = torch.randint(len(self.patches), exchanged.shape, generator=generator, device=device)
         self.patch[child] = torch.where(exchanged, drawn.to(self.patch.device), self.patch[child])
-        self._keep()
 
     def init_from(self, source: Image | Path, generator: torch.Generator) -> None:
         """Start as a mosaic of a picture; an SVG is refused."""
@@ -264,7 +236,7 @@ class Collage(Renderer):
             return
         mosaic(self, source, generator)
         self.project_()
-        self._keep()
+        self.remember_locked()
 
     def to_svg(self, size: Size) -> str:
         """Return the first candidate with its patches embedded, moved and coloured."""

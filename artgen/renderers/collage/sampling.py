@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from artgen.renderers.binning import Grid, Stacks, stack, tiles_in_boxes
+from artgen.renderers.binning import Stacks, TileGrid, stack, tiles_in_boxes
 from artgen.renderers.collage.atlas import BORDER, Atlas, Patches, Slots, touching
 from artgen.renderers.collage.geometry import Affine, boxes, inverse
 
@@ -52,7 +52,7 @@ class Scene(NamedTuple):
     atlas: Atlas
 
 
-def sample(scene: Scene, grid: Grid, ordered: bool) -> Samples:
+def sample(scene: Scene, grid: TileGrid, ordered: bool) -> Samples:
     """Sample every patch in every tile it touches.
 
     Args:
@@ -75,7 +75,9 @@ def sample(scene: Scene, grid: Grid, ordered: bool) -> Samples:
     return Samples(layers, element, stacks)
 
 
-def _pairs(scene: Scene, to_patch: Tensor, slots: Slots, grid: Grid, ordered: bool) -> tuple[Tensor, Tensor]:
+def _pairs(
+    scene: Scene, to_patch: Tensor, slots: Slots, grid: TileGrid, ordered: bool
+) -> tuple[Tensor, Tensor]:
     """Return [M] element and [M] bin where a patch covers something, in order of painting."""
     population, count = scene.patch.shape
     patch = scene.patch.flatten()
@@ -94,7 +96,7 @@ def _pairs(scene: Scene, to_patch: Tensor, slots: Slots, grid: Grid, ordered: bo
 
 
 def _tiles_in_patches(
-    to_patch: Tensor, slots: Slots, grid: Grid, element: Tensor, bins: Tensor
+    to_patch: Tensor, slots: Slots, grid: TileGrid, element: Tensor, bins: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return [M, 2] corners, in patch coordinates, of all texels that matter to a tile."""
     linear, offset = to_patch[element].split([2, 1], -1)
@@ -104,7 +106,7 @@ def _tiles_in_patches(
     return at - reach, at + reach
 
 
-def _not_hidden(bins: Tensor, opaque: Tensor, grid: Grid) -> Tensor:
+def _not_hidden(bins: Tensor, opaque: Tensor, grid: TileGrid) -> Tensor:
     """Return [M] False for pairs below an opaque one in the same bin."""
     position = torch.arange(len(bins), device=bins.device)
     last = torch.full((grid.bins,), -1, device=bins.device)

@@ -6,7 +6,6 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import torch
 from pydantic import Field, model_validator
@@ -17,11 +16,13 @@ from artgen.config.values import WrittenSize
 from artgen.errors import UsageError
 from artgen.palettes import MOST_COLOURS, Palette, cluster_colours, load_palette
 from artgen.renderers.base import (
+    ON_WHITE,
     ElementChange,
     Feedback,
     ParameterGroup,
     Renderer,
     RendererOptions,
+    Surroundings,
     renderers,
 )
 from artgen.renderers.pixel.cells import LATTICES, CellShape, Lattice, cell_map
@@ -77,7 +78,7 @@ def grid_of(options: PixelOptions, aspect: float) -> Size:
 
 
 @renderers.register("pixel")
-class Pixel(Renderer):
+class Pixel(Renderer[PixelOptions]):
     """A tiling of cells in sRGB; a pixel has the colour of the cell its centre is in.
 
     While the run is coarse, blocks of cells are shown by their mean. That averages the
@@ -100,8 +101,8 @@ class Pixel(Renderer):
     renewals: Tensor
     alpha: nn.Parameter
 
-    def __init__(self, options: PixelOptions, canvas: Size) -> None:
-        super().__init__(options, canvas)
+    def __init__(self, options: PixelOptions, canvas: Size, surroundings: Surroundings = ON_WHITE) -> None:
+        super().__init__(options, canvas, surroundings)
         self._level = options.levels - 1  # `level` and `renewals` on the host: all candidates' are alike,
         self._renewals = 0  # and reading a tensor would make every step wait for the GPU
         self.lattice = LATTICES[options.shape]
@@ -110,7 +111,7 @@ class Pixel(Renderer):
         self.surrogate_gradients = self.given is not None or options.colours is not None
 
     @classmethod
-    def default_canvas(cls, options: Any, aspect: float, side: int) -> Size:
+    def default_canvas(cls, options: PixelOptions, aspect: float, side: int) -> Size:
         """Return a canvas on which cells next to each other have the same whole number of pixels."""
         grid = grid_of(options, aspect)
         height = grid.height * LATTICES[options.shape].pitch
@@ -230,7 +231,8 @@ class Pixel(Renderer):
         which colours are missing.
         """
         wishes = self._block_means(self.colour).flatten(2).transpose(1, 2)
-        self.palette.copy_(torch.stack([cluster_colours(each, self.options.colours) for each in wishes]))
+        count = self.palette.shape[1]
+        self.palette.copy_(torch.stack([cluster_colours(each, count) for each in wishes]))
 
     def _block_means(self, cells: Tensor) -> Tensor:
         """Replace cells by the means of the present blocks, which are 2^level cells wide and high."""

@@ -1,4 +1,4 @@
-"""Strokes as vector paths and as picture layers."""
+"""Strokes as vector paths and as layers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def drawing_of(
         opacity: in [0, 1].
         layers: name of each path's layer.
         size: of the drawing.
-        paper: colour of the ground, None for a clear one.
+        paper: colour of the paper, None for a clear one.
     """
     vectors = []
     for n, layer in enumerate(layers):
@@ -59,7 +59,7 @@ def drawing_of(
 
 
 def layer_names(levels: Sequence[int]) -> list[str]:
-    """Return the layer of each stroke: one per step of a growing series, with the strokes there are by then.
+    """Return each stroke's layer name; every growth step is one layer, named with the number of strokes so far.
 
     Example:
         >>> layer_names([0, 1, 1])
@@ -67,46 +67,58 @@ def layer_names(levels: Sequence[int]) -> list[str]:
     """
     if not any(levels):
         return ["strokes"] * len(levels)
-    first = sorted(levels)
-    return [f"strokes, step {level + 1}: {bisect.bisect_right(first, level)}" for level in levels]
+
+    ordered = sorted(levels)
+    names = []
+    for level in levels:
+        strokes_so_far = bisect.bisect_right(ordered, level)
+        names.append(f"strokes, step {level + 1}: {strokes_so_far}")
+    return names
 
 
 def layers_of(paths: Paths, size: Size, paper: Tensor | None, linear: bool) -> list[Layer]:
-    """Return the paper and each path of the first candidate, cropped to what it covers.
+    """Return the paper and each path of the first candidate, cropped to the path.
 
     Args:
         paths: in pixels of a picture of this size.
         size: of the picture.
-        paper: [3] colour of the ground, None for a clear one.
-        linear: the paths' colours are in linear light.
+        paper: [3] colour of the paper, None for a clear one.
+        linear: whether the paths' colours are in linear light.
     """
     result = []
     if paper is not None:
-        ground = torch.cat([paper, paper.new_ones(1)])[:, None, None].expand(4, *size)
-        result.append(Layer("paper", ground, 0, 0))
+        opaque = torch.cat([paper, paper.new_ones(1)])  # [4]
+        result.append(Layer("paper", opaque[:, None, None].expand(4, *size), 0, 0))
+
     for n in range(paths.radii.shape[1]):
-        one = slice(n, n + 1)
         box = _box(paths.curves[0, n], float(paths.radii[0, n]), size)
         if box is None:
             continue
-        alone = paths._replace(
-            curves=paths.curves[:1, one], radii=paths.radii[:1, one], paint=paths.paint[:1, one]
+
+        only = slice(n, n + 1)
+        single = paths._replace(
+            curves=paths.curves[:1, only], radii=paths.radii[:1, only], paint=paths.paint[:1, only]
         )
-        image = paint(alone, box)
-        image = to_srgb(image)[0] if linear else image[0]
+        canvas = paint(single, box)  # [1, 4, h, w]
+        image = to_srgb(canvas)[0] if linear else canvas[0]
         result.append(Layer(f"stroke {n}", image, box.top, box.left, {"element": n}))
     return result
 
 
 def triple(colour: Tensor) -> Colour:
-    """Return a [3] colour as numbers."""
+    """Return a [3] colour as three numbers."""
     red, green, blue = colour.tolist()
     return red, green, blue
 
 
 def _box(curves: Tensor, radius: float, size: Size) -> Window | None:
-    """Return the window that control points and width may touch, None outside of the picture."""
-    low = (curves.amin((0, 1)) - radius - 1).floor().clamp(min=0).long().tolist()
-    high = (curves.amax((0, 1)) + radius + 1).ceil().long().tolist()
-    right, bottom = min(high[0], size.width), min(high[1], size.height)
-    return Window(low[1], low[0], bottom, right) if low[0] < right and low[1] < bottom else None
+    """Return the window around control points and width, None if it is outside the picture."""
+    low = (curves.amin((0, 1)) - radius - 1).floor().clamp(min=0).long()  # [2] x, y
+    high = (curves.amax((0, 1)) + radius + 1).ceil().long()
+    left, top = low.tolist()
+    right, bottom = high.tolist()
+
+    right, bottom = min(right, size.width), min(bottom, size.height)
+    if left >= right or top >= bottom:
+        return None
+    return Window(top, left, bottom, right)

@@ -1,4 +1,4 @@
-"""Which strokes no longer matter, and where new ones are wanted."""
+"""Pruning of strokes that no longer matter, and new strokes where the loss is steep."""
 
 from __future__ import annotations
 
@@ -9,66 +9,86 @@ from torch.nn import functional
 
 from artgen.renderers.base import Feedback
 from artgen.renderers.strokes.rasterise import Paths, paint
-from artgen.renderers.strokes.start import Beginning, Kind, random_strokes, strokes_at
-from artgen.types import Window
+from artgen.renderers.strokes.start import (
+    InitialStrokes,
+    StrokeShape,
+    places_in_pixels,
+    random_strokes,
+    strokes_at,
+)
+from artgen.types import Size, Window
 
 LEAST_INK = 2.0
-"""A stroke with less visible ink than this many pixels is pruned."""
+"""A stroke is pruned if less than this many pixels of it are visible."""
 COLOUR_STEP = 0.5
-"""How far a new stroke's colour lies from the picture's, at most."""
+"""Largest difference between a new stroke's colour and the picture's, in any channel."""
+SMOOTHED_SIDE = 9
+"""Side, in pixels, of the square that the gradient is averaged over before places are drawn."""
+LEAST_WEIGHT = 1e-30
+"""Added where a sum may be zero."""
 
 
 def visible_ink(paths: Paths, window: Window) -> Float[Tensor, "population elements"]:
-    """Return how much of each path is seen, in pixels: covered, opaque and not painted over.
+    """Return [P, N] the visible area of each path, in pixels: covered, opaque and not painted over.
 
-    That is the gradient of the picture's sum to the path's colour.
+    This is the gradient of the picture's sum with respect to the path's colour.
+
+    Args:
+        paths: in pixels of the whole picture.
+        window: the part of the picture to look at.
     """
-    brightness = torch.ones_like(paths.paint[..., :1], requires_grad=True)
+    brightness = torch.ones_like(paths.paint[..., :1], requires_grad=True)  # [P, N, 1]
     with torch.enable_grad():
-        alpha = paths.paint[..., 3:].detach()
-        grey = torch.cat([brightness * alpha, alpha, alpha, alpha], -1)
+        alpha = paths.paint[..., 3:].detach()  # [P, N, 1]
+        grey = torch.cat([brightness * alpha, alpha, alpha, alpha], -1)  # [P, N, 4]
         still = paths._replace(curves=paths.curves.detach(), radii=paths.radii.detach(), paint=grey)
-        (ink,) = torch.autograd.grad(paint(still, window)[:, 0].sum(), brightness)
+        first_channel = paint(still, window)[:, 0]  # [P, h, w]
+        (ink,) = torch.autograd.grad(first_channel.sum(), brightness)
     return ink[..., 0]
 
 
 def kept(ink: Float[Tensor, "population elements"], locked: Bool[Tensor, "population elements"]) -> Tensor:
-    """Return the indices of elements that matter in any candidate, or are locked; at least one."""
-    matters = ((ink >= LEAST_INK) | locked).any(0)
+    """Return the indices of elements that are visible in any candidate, or locked; at least one."""
+    matters = ((ink >= LEAST_INK) | locked).any(0)  # [N]
     if not bool(matters.any()):
-        matters[int(ink.sum(0).argmax())] = True
+        strongest = int(ink.sum(0).argmax())
+        matters[strongest] = True
     return matters.nonzero()[:, 0]
 
 
 def new_strokes(
-    kind: Kind, population: int, count: int, generator: torch.Generator, feedback: Feedback | None
-) -> Beginning:
+    shape: StrokeShape, population: int, count: int, generator: torch.Generator, feedback: Feedback | None
+) -> InitialStrokes:
     """Return strokes where the loss is steepest, in colours that lower it.
 
-    LIVE (X. Ma et al., 2022) adds paths where the picture differs most from its target;
-    with a prompt there is no target, but the gradient says the same.
+    LIVE (X. Ma et al., 2022) adds paths where the picture differs most from its target. With a
+    prompt there is no target, but the gradient says where a change would help.
 
     Args:
-        kind: what sort of strokes.
+        shape: of the strokes.
         population: P.
-        count: how many per candidate.
-        generator: for the choice.
-        feedback: what the last step showed; strokes are random without it.
+        count: N, for each candidate.
+        generator: source of the randomness.
+        feedback: picture and gradient of the last step; strokes are random without it.
     """
     if feedback is None or not bool(feedback.gradient.abs().sum() > 0):
-        return random_strokes(kind, population, count, generator)
+        return random_strokes(shape, population, count, generator)
+
+    margin = SMOOTHED_SIDE // 2
     gradient = functional.avg_pool2d(
-        feedback.gradient.float(), 9, 1, padding=4, count_include_pad=False
-    ).cpu()
-    steepness = gradient.square().sum(1).sqrt()
-    height, width = steepness.shape[1:]
-    weights = steepness.flatten(1).double() ** 2 + 1e-30
-    cell = torch.multinomial(weights, count, replacement=True, generator=generator)
-    row, column = torch.div(cell, width, rounding_mode="floor"), cell % width
-    place = torch.stack([column, row], -1) + torch.rand(population, count, 2, generator=generator)
-    start = place * torch.tensor(kind.extent) / torch.tensor([width, height])
-    index = cell[:, None].expand(-1, 3, -1)
+        feedback.gradient.float(), SMOOTHED_SIDE, 1, padding=margin, count_include_pad=False
+    ).cpu()  # [P, 3, H, W]
+
+    # places, drawn in proportion to the square of the steepness
+    steepness = gradient.square().sum(1).sqrt()  # [P, H, W]
+    weights = steepness.flatten(1).double() ** 2 + LEAST_WEIGHT  # [P, H W]
+    pixel = torch.multinomial(weights, count, replacement=True, generator=generator)  # [P, N]
+    start = places_in_pixels(pixel, Size(*steepness.shape[1:]), shape.extent, generator)
+
+    # colours: the picture's, one step down the gradient
+    index = pixel[:, None].expand(-1, 3, -1)  # [P, 3, N]
     slope = gradient.flatten(2).gather(2, index)
-    now = feedback.image.cpu().float().flatten(2).gather(2, index)
-    step = slope / slope.abs().amax(1, keepdim=True).clamp(min=1e-30)
-    return strokes_at(kind, start, (now - COLOUR_STEP * step).clamp(0, 1).movedim(1, 2), generator)
+    present = feedback.image.cpu().float().flatten(2).gather(2, index)
+    step = slope / slope.abs().amax(1, keepdim=True).clamp(min=LEAST_WEIGHT)
+    colour = (present - COLOUR_STEP * step).clamp(0, 1).movedim(1, 2)  # [P, N, 3]
+    return strokes_at(shape, start, colour, generator)

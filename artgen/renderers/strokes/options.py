@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
@@ -12,9 +12,10 @@ from artgen.images import parse_colour
 from artgen.renderers.base import RendererOptions
 
 MOST_STROKES = 100_000
+"""Largest number of strokes in each candidate."""
 
 
-def _counts(value: Any) -> Any:
+def _counts(value: object) -> object:
     """Read `64` or `"4,8,16"`."""
     if isinstance(value, str):
         parts = [part.strip() for part in value.split(",")]
@@ -24,14 +25,14 @@ def _counts(value: Any) -> Any:
     return (value,) if isinstance(value, int) else value
 
 
-def _check_colour(name: Any) -> None:
+def _check_colour(name: str) -> None:
     try:
-        parse_colour(str(name))
+        parse_colour(name)
     except InputError as error:
         raise ValueError(str(error)) from None
 
 
-def _joined(values: tuple[Any, ...]) -> str:
+def _joined(values: tuple[int, ...]) -> str:
     return ",".join(str(value) for value in values)
 
 
@@ -39,59 +40,68 @@ Growth = Annotated[tuple[int, ...], BeforeValidator(_counts), PlainSerializer(_j
 
 
 class StrokesOptions(RendererOptions):
-    """Options of the strokes renderer; lengths are parts of the picture's shorter side."""
+    """Options of the strokes renderer; lengths are fractions of the picture's shorter side."""
 
     strokes: Growth = Field((160,), description="number of strokes, or a growing series such as 4,8,16,32,64")
-    segments: int = Field(1, ge=1, le=8, description="cubic Bezier curves per stroke")
+    segments: int = Field(1, ge=1, le=8, description="cubic Bezier curves in each stroke")
     shape: Literal["open", "closed"] = Field("open", description="open: brush strokes; closed: filled shapes")
     fill: Literal["nonzero", "evenodd"] = Field(
-        "nonzero", description="what is inside a closed shape that crosses itself"
+        "nonzero", description="which parts of a closed shape that crosses itself are filled"
     )
     ink: Literal["free", "palette", "black"] = Field(
-        "free", description="colours of the strokes: any, those of --palette, or black only"
+        "free", description="colours of the strokes: any, only those of --palette, or only black"
     )
     palette: str | None = Field(
         None,
-        description="colours divided by commas, a .gpl, .hex or .pal file, or a name; implies --ink palette",
+        description="colours separated by commas, a .gpl, .hex or .pal file, or the name of a palette; "
+        "implies --ink palette",
     )
     paper: str | None = Field(
         None,
-        description="a colour that covers the background, 'learned', or 'transparent'; default: --background",
+        description="a colour that covers the background, 'learned', or 'transparent'; "
+        "by default the background shows",
     )
     start: Literal["edges", "saliency"] = Field(
-        "edges", description="with --init PICTURE: begin on its edges, or where the guide looks"
+        "edges", description="with --init PICTURE: place strokes on its edges, or where the guide looks"
     )
     spread: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="part of the picture's sides that random strokes begin in; "
-        "default 0.65 if the border is to stay calm, else 1",
+        description="fraction of the canvas, around its centre, where random strokes start; "
+        "default: 0.65 with a plain border, otherwise 1",
     )
     width: float = Field(0.04, gt=0, le=1, description="width of a stroke at the start")
-    thinnest: float = Field(0.002, ge=0, le=1, description="least width")
-    widest: float = Field(0.25, gt=0, le=1, description="greatest width")
-    opaque: bool = Field(False, description="no stroke lets what is below shine through")
+    thinnest: float = Field(0.002, ge=0, le=1, description="smallest width")
+    widest: float = Field(0.25, gt=0, le=1, description="largest width")
+    opaque: bool = Field(False, description="make all strokes fully opaque")
     taper: float = Field(
-        0.0, ge=0, le=0.5, description="part of a stroke over which each end narrows to a point"
+        0.0, ge=0, le=0.5, description="fraction of a stroke over which each end narrows to a point"
     )
     blend: Literal["srgb", "linear"] = Field(
         "srgb",
-        description="space colours mix in: srgb as browsers do, linear as light does (the SVG then looks darker)",
+        description="colour space of the blending: srgb as in browsers, or linear light (the SVG then looks darker)",
     )
+
+    @property
+    def starts_on_saliency(self) -> bool:
+        """Whether strokes start where a guide looks in the initial picture."""
+        return self.start == "saliency"
 
     @model_validator(mode="after")
     def _consistent(self) -> StrokesOptions:
         if not self.strokes or not all(1 <= count <= MOST_STROKES for count in self.strokes):
-            raise ValueError(f"strokes: each number must be 1 to {MOST_STROKES}; 64 is a good start")
-        if any(a >= b for a, b in itertools.pairwise(self.strokes)):
+            raise ValueError(f"strokes: each number must be from 1 to {MOST_STROKES}; 64 is a good start")
+        if any(fewer >= more for fewer, more in itertools.pairwise(self.strokes)):
             raise ValueError("strokes: a series must grow, such as 4,8,16,32,64")
         if self.ink == "palette" and self.palette is None:
             raise ValueError("ink palette needs a palette, such as --palette '#112233,gold'")
         if self.ink == "black" and self.palette is not None:
             raise ValueError("palette and black ink contradict each other; give one of them")
-        if self.paper not in (None, "learned", "transparent"):
+        if self.paper is not None and self.paper not in ("learned", "transparent"):
             _check_colour(self.paper)
         if not self.thinnest <= self.width <= self.widest:
-            raise ValueError("thinnest, width and widest must be in this order")
+            raise ValueError(
+                f"width {self.width} must be between thinnest {self.thinnest} and widest {self.widest}"
+            )
         return self

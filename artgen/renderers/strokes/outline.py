@@ -12,7 +12,7 @@ from artgen.renderers.strokes.chords import chord_counts, cut
 from artgen.svg.write import number
 
 FLATNESS = 0.05
-"""Largest distance of a chord from its curve, in pixels; far below what an eye can see."""
+"""Largest distance of a chord from its curve, in pixels; too small to see."""
 
 
 def tapered_outline(curves: Float[Tensor, "segments 4 2"], width: float, taper: float) -> str:
