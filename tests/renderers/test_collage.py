@@ -264,7 +264,7 @@ def test_a_state_of_other_patch_sets_is_refused():
 
 
 def test_large_atlases_hold_only_what_is_in_use(monkeypatch):
-    from artgen.renderers.collage.renderer import renderer as collage
+    from artgen.renderers.collage import renderer as collage
 
     renderer = small_scene("over")
     with torch.no_grad():
@@ -282,7 +282,7 @@ def test_large_atlases_hold_only_what_is_in_use(monkeypatch):
 
 
 def test_bands_without_a_gradient_have_the_same_bits(monkeypatch):
-    from artgen.renderers.collage.renderer import renderer as collage
+    from artgen.renderers.collage import renderer as collage
 
     renderer = small_scene("over")
     with torch.no_grad():
