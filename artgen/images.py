@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image as Pillow
 from torch import Tensor
 
@@ -77,14 +79,49 @@ def _as_rgba(picture: Pillow.Image) -> np.ndarray:
     return np.asarray(turned.convert("RGBA"), dtype=np.float32) / 255
 
 
+def to_bytes(image: Float[Tensor, "channels height width"]) -> UInt8[Tensor, "height width channels"]:
+    """Return a picture as straight (not premultiplied) colours of 8 bits each, on the CPU.
+
+    Args:
+        image: [3, H, W] RGB, or [4, H, W] premultiplied RGBA, in [0, 1]; other values are clamped.
+
+    Returns:
+        [H, W, 3 or 4] in 0 to 255.
+
+    Example:
+        >>> half_clear_red = torch.tensor([0.5, 0.0, 0.0, 0.5]).view(4, 1, 1)
+        >>> to_bytes(half_clear_red).flatten().tolist()
+        [255, 0, 0, 128]
+    """
+    image = image.detach().float().cpu().clamp(0, 1)
+
+    if len(image) == 4:
+        colour, alpha = image.split([3, 1])
+        straight = colour / alpha.clamp(min=1e-6)
+        image = torch.cat([straight.clamp(0, 1), alpha])
+
+    return (image * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+
+
 def to_pillow(image: Float[Tensor, "channels height width"]) -> Pillow.Image:
     """Return a [3 or 4, H, W] picture in [0, 1] (alpha premultiplied) as a Pillow image."""
-    image = image.detach().float().cpu().clamp(0, 1)
-    if len(image) == 4:
-        colour = image[:3] / image[3:].clamp(min=1e-6)
-        image = torch.cat([colour.clamp(0, 1), image[3:]])
-    pixels = (image * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
-    return Pillow.fromarray(pixels)
+    return Pillow.fromarray(to_bytes(image).numpy())
+
+
+def data_uri(image: Float[Tensor, "channels height width"], optimise: bool = False) -> str:
+    """Return a picture as a `data:` address, for embedding in an SVG document.
+
+    Args:
+        image: [3, H, W] RGB, or [4, H, W] premultiplied RGBA, in [0, 1].
+        optimise: spend more time for a smaller PNG.
+
+    Example:
+        >>> data_uri(torch.zeros(3, 2, 2))[:31]
+        'data:image/png;base64,iVBORw0KG'
+    """
+    buffer = io.BytesIO()
+    to_pillow(image).save(buffer, "PNG", optimize=optimise)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def parse_colour(text: str) -> Float[Tensor, " 3"]:

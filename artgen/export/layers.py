@@ -15,11 +15,11 @@ from xml.etree import ElementTree
 
 import torch
 from jaxtyping import Float
-from PIL import Image as PillowImage
 from torch import Tensor
 
 from artgen.errors import UsageError
 from artgen.files import file_name, write_atomically
+from artgen.images import to_pillow
 from artgen.printable import xml_text
 from artgen.renderers.base import Layer, Renderer
 from artgen.renderers.compositing import put_over
@@ -135,10 +135,7 @@ def png(image: Rgba, longest: int | None = None) -> bytes:
         image: [4, h, w] in [0, 1].
         longest: shrink it so that its longer side has at most this many pixels.
     """
-    straight = image.detach().float().cpu().clone()
-    straight[:3] /= straight[3:].clamp(min=1e-6)
-    pixels = (straight.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-    picture = PillowImage.fromarray(pixels, "RGBA")
+    picture = to_pillow(image)
     if longest is not None:
         picture.thumbnail((longest, longest))
     buffer = io.BytesIO()

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import io
-
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from artgen.geometry import Size
-from artgen.images import to_pillow
+from artgen.images import data_uri
 from artgen.renderers.background import Background
 
 
@@ -32,13 +27,7 @@ def with_mask(svg: str, background: Background, size: Size) -> str:
     frame = f'width="{size.width}" height="{size.height}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {frame} viewBox="0 0 {size.width} {size.height}">\n'
-        f'<mask id="artgen-changes"><image {frame} href="{_embedded(free.expand(3, -1, -1))}"/></mask>\n'
-        f'<image {frame} href="{_embedded(kept)}"/>\n'
+        f'<mask id="artgen-changes"><image {frame} href="{data_uri(free.expand(3, -1, -1))}"/></mask>\n'
+        f'<image {frame} href="{data_uri(kept)}"/>\n'
         f'<g mask="url(#artgen-changes)">\n{inner}</g>\n</svg>\n'
     )
-
-
-def _embedded(picture: Float[Tensor, "channels height width"]) -> str:
-    buffer = io.BytesIO()
-    to_pillow(picture).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

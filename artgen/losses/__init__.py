@@ -1,5 +1,5 @@
-"""Regularisers: figures of a picture that an objective may add. One file each."""
+"""Regularisers: figures of a picture that may be part of the objective. One file each."""
 
-from artgen.losses.base import Loss, LossContext, losses
+from artgen.losses.base import Loss, LossContext, LossRegistry, LossTraits, losses
 
-__all__ = ["Loss", "LossContext", "losses"]
+__all__ = ["Loss", "LossContext", "LossRegistry", "LossTraits", "losses"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from artgen.registry import Registry
+from artgen.registry import Decorated, Registry
 from artgen.types import Image, PerCandidate
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ class LossContext:
     """What a loss may look at besides the picture.
 
     Args:
-        renderer: the renderer whose picture it is.
+        renderer: the renderer that made the picture.
         guides: the guides that vote, in order.
         pictures: reference pictures by role ("target", "style", "sketch"), each [1, 3, h, w] in [0, 1].
-        palette: [N, 3] colours that were asked for, or None.
+        palette: [N, 3] the palette's colours, None without a palette.
         background: what is behind the picture, [3, 1, 1] or of the canvas's size; white if None.
-        cache: what losses keep between steps, such as the features of a reference picture.
+        cache: values that losses keep between steps, such as the features of a reference picture.
     """
 
     renderer: Renderer
@@ -41,10 +41,8 @@ class LossContext:
 class Loss(Protocol):
     """A differentiable figure of a picture: `(image [P, 3, H, W], context) -> [P]`.
 
-    Unweighted, one figure per candidate, independent of the other candidates, and
-    nearly independent of the picture's size. Weights are applied by the objective. A loss
-    that looks at the guides says so with the attribute `needs_guide = True`, so that a run
-    without prompts does not load them in vain; one that needs a sketch says `needs_sketch = True`.
+    Unweighted, one figure per candidate, independent of the other candidates, and nearly
+    independent of the picture's size. The objective applies the weights.
     """
 
     def __call__(self, image: Image, context: LossContext) -> PerCandidate:
@@ -52,17 +50,64 @@ class Loss(Protocol):
         ...
 
 
-def looks_at_guides(loss: Loss) -> Loss:
-    """Mark a loss as one that looks at the guides, so that a run loads them."""
-    vars(loss)["needs_guide"] = True
-    return loss
+@dataclass(frozen=True)
+class LossTraits:
+    """What a run must prepare for a loss.
+
+    Args:
+        needs_guide: the loss looks at `context.guides`, so a run loads them even without a prompt.
+        needs_sketch: the loss looks at `context.pictures["sketch"]`, so a run paints a sketch first.
+    """
+
+    needs_guide: bool = False
+    needs_sketch: bool = False
 
 
-def follows_a_sketch(loss: Loss) -> Loss:
-    """Mark a loss as one that looks at a sketch, so that a run paints one first."""
-    vars(loss)["needs_sketch"] = True
-    return loss
+class LossRegistry(Registry[Loss]):
+    """The losses by name, each with its traits.
+
+    Example:
+        >>> own = LossRegistry("loss", "artgen.losses")
+        >>> @own.register("darkness", needs_guide=True)
+        ... def darkness(image: Image, context: LossContext) -> PerCandidate:
+        ...     return image.mean(dim=(1, 2, 3))
+        >>> own.traits("darkness")
+        LossTraits(needs_guide=True, needs_sketch=False)
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        super().__init__(kind, package)
+        self._traits: dict[str, LossTraits] = {}
+
+    def register(
+        self, name: str, *, needs_guide: bool = False, needs_sketch: bool = False
+    ) -> Callable[[Decorated], Decorated]:
+        """Return a decorator that adds a loss to the registry.
+
+        Args:
+            name: what users write in `--loss NAME=WEIGHT`.
+            needs_guide: see `LossTraits`.
+            needs_sketch: see `LossTraits`.
+        """
+        add = super().register(name)
+
+        def add_with_traits(loss: Decorated) -> Decorated:
+            """Add the loss, note its traits, and return it unchanged."""
+            add(loss)
+            self._traits[name] = LossTraits(needs_guide, needs_sketch)
+            return loss
+
+        return add_with_traits
+
+    def traits(self, name: str) -> LossTraits:
+        """Return what a run must prepare for a loss.
+
+        Raises:
+            UsageError: there is no loss of this name; the message suggests the nearest.
+        """
+        self.get(name)
+        return self._traits[name]
 
 
-losses: Registry[Loss] = Registry("loss", "artgen.losses")
-"""All losses; a function decorated with `@losses.register("name")` joins them."""
+losses = LossRegistry("loss", "artgen.losses")
+"""All losses; decorating a function with `@losses.register("name")` adds it."""

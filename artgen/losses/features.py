@@ -5,15 +5,14 @@ from __future__ import annotations
 import torch
 
 from artgen.losses._features import Maps, Reference, feature_pairs, require, spread_layers, strength
-from artgen.losses.base import LossContext, looks_at_guides, losses
+from artgen.losses.base import LossContext, losses
 from artgen.types import Image, PerCandidate
 
 MEANING = 0.1
 """Weight of the embeddings' distance beside that of the maps, as in CLIPasso."""
 
 
-@losses.register("features")
-@looks_at_guides
+@losses.register("features", needs_guide=True)
 def features(image: Image, context: LossContext) -> PerCandidate:
     """Return the distance to the target's features, relative, plus a tenth of `1 - cosine`.
 

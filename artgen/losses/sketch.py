@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from artgen.errors import UsageError
 from artgen.losses._pixels import mean_square
-from artgen.losses.base import LossContext, follows_a_sketch, losses
+from artgen.losses.base import LossContext, losses
 from artgen.types import Image, PerCandidate
 
 
-@losses.register("sketch")
-@follows_a_sketch
+@losses.register("sketch", needs_sketch=True)
 def sketch(image: Image, context: LossContext) -> PerCandidate:
     """Return the mean squared difference to the run's sketch, in [0, 1]; see `artgen.runs.sketch`.
 

@@ -7,15 +7,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from artgen.losses._features import Maps, Reference, feature_pairs, require, spread_layers, strength
-from artgen.losses.base import LossContext, looks_at_guides, losses
+from artgen.losses.base import LossContext, losses
 from artgen.types import Image, PerCandidate
 
 SMALLEST = 1e-8
 """Added below the root, so that a plain picture has a gradient."""
 
 
-@losses.register("style")
-@looks_at_guides
+@losses.register("style", needs_guide=True)
 def style(image: Image, context: LossContext) -> PerCandidate:
     """Return how far the features' means and deviations are from the style picture's, relative.
 

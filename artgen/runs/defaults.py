@@ -243,14 +243,10 @@ def _default_losses(config: RunConfig) -> dict[str, float]:
 
 
 def _wants_sketch(config: RunConfig, weights: Mapping[str, float]) -> bool:
-    wanted = _any_marked(weights, "needs_sketch")
+    wanted = any(losses.traits(name).needs_sketch for name in weights)
     if wanted and config.transparent:
         raise UsageError("a sketch has no transparent parts; leave out --loss sketch or --transparent")
     return wanted
-
-
-def _any_marked(weights: Mapping[str, float], mark: str) -> bool:
-    return any(getattr(losses.get(name), mark, False) for name in weights)
 
 
 # --- guides --------------------------------------------------------------------------
@@ -260,7 +256,8 @@ def _wanted_guides(
     config: RunConfig, weights: Mapping[str, float], starts_on_saliency: bool
 ) -> list[GuideSpec]:
     """Return the guides that something needs: prompts, a loss, or the start."""
-    if config.terms() or starts_on_saliency or _any_marked(weights, "needs_guide"):
+    loss_needs_guide = any(losses.traits(name).needs_guide for name in weights)
+    if config.terms() or starts_on_saliency or loss_needs_guide:
         return [parse_guide(text) for text in config.guides]
     return []
 

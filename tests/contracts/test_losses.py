@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from artgen.errors import UsageError
 from artgen.guides import load_guide
-from artgen.losses import LossContext, losses
+from artgen.losses import LossContext, LossRegistry, LossTraits, losses
 from artgen.types import Size
 from tests.contracts.parts import make
 
@@ -57,8 +58,6 @@ def test_gradient_against_finite_differences(name: str, context: LossContext):
     loss = losses.get(name)
     loss(image, context).sum().backward()
     assert image.grad is not None and image.grad.isfinite().all()
-    if getattr(loss, "surrogate_gradients", False):
-        pytest.skip("declares a surrogate gradient")
     direction = image.grad / image.grad.norm().clamp(min=1e-12)
     step = 0.004
     with torch.no_grad():
@@ -71,3 +70,45 @@ def test_no_gradient_blows_up_on_a_plain_picture(name: str, context: LossContext
     image = torch.full((1, 3, 16, 16), 0.5, requires_grad=True)
     losses.get(name)(image, context).sum().backward()
     assert image.grad is not None and image.grad.isfinite().all()
+
+
+@every_loss
+def test_a_loss_declares_what_it_needs(name: str, context: LossContext):
+    """Without what its traits do not name, a loss works; so a run may leave that out."""
+    traits = losses.traits(name)
+    guides = context.guides if traits.needs_guide else []
+    pictures = dict(context.pictures)
+    if not traits.needs_sketch:
+        del pictures["sketch"]
+    bare = LossContext(context.renderer, guides, pictures, context.palette)
+    assert losses.get(name)(smooth(1), bare).isfinite().all()
+
+
+@every_loss
+def test_a_loss_needs_what_it_declares(name: str, context: LossContext):
+    traits = losses.traits(name)
+    without_guides = LossContext(context.renderer, [], context.pictures, context.palette)
+    if traits.needs_guide:
+        with pytest.raises(UsageError, match="guide"):
+            losses.get(name)(smooth(1), without_guides)
+
+    pictures = {role: picture for role, picture in context.pictures.items() if role != "sketch"}
+    without_sketch = LossContext(context.renderer, context.guides, pictures, context.palette)
+    if traits.needs_sketch:
+        with pytest.raises(UsageError, match="sketch"):
+            losses.get(name)(smooth(1), without_sketch)
+
+
+def test_traits_are_registered_with_the_loss_and_default_to_none():
+    registry = LossRegistry("loss", "artgen.losses")
+
+    @registry.register("plain")
+    def plain(image, context):
+        return image.mean(dim=(1, 2, 3))
+
+    registry.register("demanding", needs_sketch=True)(plain)
+    assert registry.get("plain") is plain
+    assert registry.traits("plain") == LossTraits(needs_guide=False, needs_sketch=False)
+    assert registry.traits("demanding") == LossTraits(needs_guide=False, needs_sketch=True)
+    with pytest.raises(UsageError, match="did you mean 'demanding'"):
+        registry.traits("demandin")

@@ -153,7 +153,7 @@ def test_features_are_the_relative_distance_of_maps():
 
 @pytest.mark.parametrize(("name", "option"), [("style", "--style"), ("features", "--target")])
 def test_a_missing_reference_is_told(name: str, option: str):
-    assert losses.get(name).needs_guide
+    assert losses.traits(name).needs_guide
     with pytest.raises(UsageError, match=option):
         losses.get(name)(plain(0, 0, 0), guided())
     with pytest.raises(UsageError, match="--guide"):

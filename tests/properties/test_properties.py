@@ -37,7 +37,13 @@ def regions(draw: st.DrawFn) -> Region:
     return Region(left, top, right, bottom)
 
 
-terms = st.builds(grammar.Term, words, finite, st.sampled_from(["words", "picture"]), st.one_of(st.just(grammar.WHOLE), regions()))
+terms = st.builds(
+    grammar.Term,
+    words,
+    finite,
+    st.sampled_from(["words", "picture"]),
+    st.one_of(st.just(grammar.WHOLE), regions()),
+)
 
 
 @given(st.lists(terms, min_size=1, max_size=5))

@@ -9,9 +9,9 @@ background. On black all agree with it:
   the alphas, clipped to 1, is the alpha.
 - `masked_transparency_normed`: the same, with the sum divided by its greatest value in
   the picture.
-- `opacity`: a mean whose weights are a softmax of the depth orders; a patch that does not
-  cover a pixel takes part in the softmax with a small constant, which is why only tiles
-  that are covered need to be looked at.
+- `opacity`: a mean whose weights are a softmax of the depth orders. A patch that does not
+  cover a pixel enters the softmax as a small constant, so that tiles it does not cover
+  need not be sampled.
 - `over`: exact order, by Porter and Duff's "over".
 """
 
@@ -32,32 +32,33 @@ from artgen.types import Canvas
 Blending = Literal[
     "over", "opacity", "transparency", "masked_transparency_clipped", "masked_transparency_normed"
 ]
-Layers = Float[Tensor, "pairs channels pixels"]
-Tiles = Float[Tensor, "bins channels pixels"]
+TileLayers = Float[Tensor, "pairs channels pixels"]
+BlendedTiles = Float[Tensor, "bins channels pixels"]
 
 TEMPERATURE = 0.1
-"""Of the softmax over depth orders."""
+"""Temperature of the softmax over depth orders."""
 UNCOVERED = -5.0
-"""What a patch that does not cover a pixel has instead of its order over the temperature."""
+"""Logit of a patch that does not cover a pixel; others have their order divided by the temperature."""
 COVERED = 0.5
-"""Alpha above which a patch counts with its order."""
+"""Alpha above which a patch covers a pixel, so that its order counts."""
 EPSILON = 1e-8
+"""Added to a sum of alphas before it divides, so that a clear pixel stays 0."""
 
 
 def blend_tiles(
-    blending: Blending, layers: Layers, lengths: Sequence[int], order: Tensor, elements: int
-) -> Tiles:
-    """Blend the layers of every tile as far as it needs no other tile.
+    blending: Blending, layers: TileLayers, lengths: Sequence[int], order: Tensor, elements: int
+) -> BlendedTiles:
+    """Blend the layers of every tile, as far as this is possible tile by tile.
 
     Args:
         blending: the mode.
         layers: [M, 4, Q] premultiplied, coloured, depth-major.
-        lengths: tiles that hold a layer at depth 0, 1, ...
+        lengths: number of tiles with a layer at depth 0, 1, ...
         order: [M, 1] depth order of each layer's element, in [0, 1].
         elements: N, patches per candidate.
 
     Returns:
-        [B, 4, Q] for `finish`; zero where nothing is covered.
+        [B, 4, Q] for `finish`; zero where no patch covers a pixel.
     """
     if blending == "over":
         return over(layers, lengths)
@@ -67,51 +68,56 @@ def blend_tiles(
 
 
 def finish(blending: Blending, canvas: Canvas, greatest: Tensor | None) -> Canvas:
-    """Turn what `blend_tiles` gave, put together, into premultiplied RGBA.
+    """Turn the assembled tiles of `blend_tiles` into premultiplied RGBA.
 
     Args:
         blending: the mode.
-        canvas: [P, 4, H, W].
-        greatest: [P] the greatest sum of alphas in the whole picture, for `normed`.
+        canvas: [P, 4, H, W] the assembled tiles.
+        greatest: [P] the greatest sum of alphas in the whole picture, for `masked_transparency_normed`.
     """
     if blending in ("over", "opacity"):
-        return _within(canvas)
-    colour, mask = canvas.split([3, 1], 1)
+        return _without_rounding(canvas)
+
+    colour, mask = canvas.split([3, 1], 1)  # [P, 3, H, W], [P, 1, H, W]
     if blending == "transparency":
         light = colour.clamp(0, 1)
-        return torch.cat([light, light.amax(1, keepdim=True)], 1)
-    divisor = 1 if greatest is None else greatest.view(-1, 1, 1, 1) + EPSILON
+        return torch.cat([light, light.amax(1, keepdim=True)], 1)  # [P, 4, H, W]
+
+    divisor = 1 if greatest is None else greatest.view(-1, 1, 1, 1) + EPSILON  # [P, 1, 1, 1]
     alpha = (mask / divisor).clamp(0, 1)
-    mean = _within(colour / (mask + EPSILON))
-    return torch.cat([mean * alpha, alpha], 1)
+    mean = _without_rounding(colour / (mask + EPSILON))
+    return torch.cat([mean * alpha, alpha], 1)  # [P, 4, H, W]
 
 
-def _within(canvas: Tensor) -> Tensor:
-    """Cut off what rounding put beyond [0, 1], and let the gradient pass."""
+def _without_rounding(canvas: Tensor) -> Tensor:
+    """Clamp to [0, 1] without stopping the gradient; only rounding exceeds the range."""
     return canvas - (canvas - canvas.clamp(0, 1)).detach()
 
 
-def _soft_order(layers: Layers, lengths: Sequence[int], order: Tensor, elements: int) -> Tiles:
+def _soft_order(layers: TileLayers, lengths: Sequence[int], order: Tensor, elements: int) -> BlendedTiles:
     """Return the mean with softmax weights.
 
     The softmax runs over all N patches. Those that do not touch a tile contribute
     `exp(UNCOVERED)` each to its denominator and nothing to its numerator.
     """
-    alpha = layers[:, 3]
+    alpha = layers[:, 3]  # [M, Q]
     logit = torch.where(alpha > COVERED, order * alpha / TEMPERATURE, alpha + UNCOVERED)
-    weight = logit.exp()
-    nothing = math.exp(UNCOVERED)
-    terms = torch.cat([layers * (weight * alpha)[:, None], (weight - nothing)[:, None]], 1)
-    sums = add(terms, lengths)
-    return sums[:, :4] / (sums[:, 4:] + elements * nothing)
+    weight = logit.exp()  # [M, Q]
+
+    # the constant of all N patches is added at the end, so each layer adds only its difference to it
+    uncovered = math.exp(UNCOVERED)
+    numerator = layers * (weight * alpha)[:, None]  # [M, 4, Q]
+    denominator = (weight - uncovered)[:, None]  # [M, 1, Q]
+    sums = add(torch.cat([numerator, denominator], 1), lengths)  # [B, 5, Q]
+    return sums[:, :4] / (sums[:, 4:] + elements * uncovered)
 
 
-def add(layers: Layers, lengths: Sequence[int]) -> Tiles:
+def add(layers: TileLayers, lengths: Sequence[int]) -> BlendedTiles:
     """Add the layers of every tile.
 
     Args:
         layers: [M, C, Q] depth-major.
-        lengths: number of tiles that hold a layer at depth 0, 1, ...
+        lengths: number of tiles with a layer at depth 0, 1, ...
 
     Returns:
         [lengths[0], C, Q]
@@ -122,13 +128,14 @@ def add(layers: Layers, lengths: Sequence[int]) -> Tiles:
 
 
 class _Add(torch.autograd.Function):
-    """A loop over depth of slice updates; nothing is kept for the way back."""
+    """Slice updates, one per depth; nothing is saved for the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, layers: Tensor, lengths: tuple[int, ...]) -> Tensor:
-        """Add the slices of `layers`, `lengths` rows each, onto the first."""
+        """Add each slice of `layers` to the first; slice d has `lengths[d]` rows."""
         ctx.lengths = lengths
-        canvas = layers[: lengths[0]].clone()
+        canvas = layers[: lengths[0]].clone()  # [B, C, Q]
+
         start = lengths[0]
         for length in lengths[1:]:
             canvas[:length].add_(layers[start : start + length])
@@ -138,5 +145,6 @@ class _Add(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        """Give every slice the gradient of the rows it was added to."""
-        return torch.cat([gradient[:length] for length in ctx.lengths]), None
+        """Return for each slice the gradient of the rows it was added to."""
+        slices = [gradient[:length] for length in ctx.lengths]
+        return torch.cat(slices), None  # [M, C, Q]

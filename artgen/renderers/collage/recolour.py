@@ -1,4 +1,4 @@
-"""Recolouring of patches: multiplication in RGB or in HSV (A. R. Smith, 1978), after sampling."""
+"""Recolouring of patches after sampling: multiplication in RGB or in HSV (A. R. Smith, 1978)."""
 
 from __future__ import annotations
 
@@ -10,57 +10,72 @@ from jaxtyping import Float
 from torch import Tensor
 
 ColourSpace = Literal["rgb", "hsv", "none"]
-Layers = Float[Tensor, "pairs 4 pixels"]
+RgbaLayers = Float[Tensor, "pairs 4 pixels"]
+ColourLayers = Float[Tensor, "pairs 3 pixels"]
+Channel = Float[Tensor, "pairs pixels"]
 
-_FLOOR = 1e-6
+LEAST_CHROMA = 1e-6
+"""Chroma and value below which a colour counts as grey or black, so that no division gives infinity."""
 
 
-def recolour(space: ColourSpace, layers: Layers, factors: Float[Tensor, "pairs 3"] | None) -> Layers:
+def recolour(space: ColourSpace, layers: RgbaLayers, factors: Float[Tensor, "pairs 3"] | None) -> RgbaLayers:
     """Multiply the colours of layers.
 
     Args:
-        space: where to multiply.
+        space: the colour space to multiply in; "none" leaves the layers as they are.
         layers: [M, 4, Q] premultiplied RGBA.
-        factors: [M, 3] of red, green, blue or of hue, saturation, value.
+        factors: [M, 3] of red, green, blue, or of hue, saturation, value.
     """
     if space == "none" or factors is None:
         return layers
+
     if space == "rgb":
-        return layers * torch.cat([factors, torch.ones_like(factors[:, :1])], 1)[..., None]
-    colour, alpha = layers.split([3, 1], 1)
+        with_alpha = torch.cat([factors, torch.ones_like(factors[:, :1])], 1)  # [M, 4]
+        return layers * with_alpha[..., None]
+
+    colour, alpha = layers.split([3, 1], 1)  # [M, 3, Q], [M, 1, Q]
     return torch.cat([_multiply_hsv(colour, factors), alpha], 1)
 
 
-def _multiply_hsv(colour: Tensor, factors: Tensor) -> Tensor:
+def inverted(
+    picture: Float[Tensor, "*batch 4 height width"],
+) -> Float[Tensor, "*batch 4 height width"]:
+    """Return premultiplied RGBA with inverted colours; alpha stays."""
+    colour, alpha = picture.split([3, 1], -3)
+    return torch.cat([alpha - colour, alpha], -3)
+
+
+def _multiply_hsv(colour: ColourLayers, factors: Float[Tensor, "pairs 3"]) -> ColourLayers:
     """Multiply hue, saturation and value of [M, 3, Q] premultiplied colours.
 
-    Hue and saturation do not depend on a common factor of the channels and value is
+    Hue and saturation do not depend on a common factor of the channels, and value is
     proportional to it, so no division by alpha is needed.
     """
-    hue, saturation, value = rgb_to_hsv(colour).unbind(1)
-    by_hue, by_saturation, by_value = factors[..., None].unbind(1)
+    hue, saturation, value = rgb_to_hsv(colour).unbind(1)  # [M, Q] each
+    by_hue, by_saturation, by_value = factors[..., None].unbind(1)  # [M, 1] each
     return hsv_to_rgb(hue * by_hue, saturation * by_saturation, value * by_value)
 
 
-def rgb_to_hsv(colour: Float[Tensor, "pairs 3 pixels"]) -> Float[Tensor, "pairs 3 pixels"]:
-    """Return hue in radians [0, 2 pi), saturation in [0, 1] and value; hue 0 for greys."""
-    value, brightest = colour.max(1)
-    least = colour.amin(1)
-    chroma = value - least
-    safe = chroma.clamp(min=_FLOOR)
+def rgb_to_hsv(colour: ColourLayers) -> ColourLayers:
+    """Return hue in radians [0, 2 pi), saturation in [0, 1], and value; the hue of a grey is 0."""
+    value, brightest = colour.max(1)  # [M, Q] each
+    chroma = value - colour.amin(1)
+    divisor = chroma.clamp(min=LEAST_CHROMA)
     red, green, blue = colour.unbind(1)
-    sector = torch.where(
-        brightest == 0,
-        (green - blue) / safe,
-        torch.where(brightest == 1, 2 + (blue - red) / safe, 4 + (red - green) / safe),
-    )
-    hue = torch.where(chroma > _FLOOR, sector.remainder(6) * (math.pi / 3), 0)
-    return torch.stack([hue, chroma / value.clamp(min=_FLOOR), value], 1)
+
+    if_red = (green - blue) / divisor
+    if_green = 2 + (blue - red) / divisor
+    if_blue = 4 + (red - green) / divisor
+    sector = torch.where(brightest == 0, if_red, torch.where(brightest == 1, if_green, if_blue))
+
+    hue = torch.where(chroma > LEAST_CHROMA, sector.remainder(6) * (math.pi / 3), 0)
+    saturation = chroma / value.clamp(min=LEAST_CHROMA)
+    return torch.stack([hue, saturation, value], 1)  # [M, 3, Q]
 
 
-def hsv_to_rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
-    """Return [M, 3, Q] RGB from [M, Q] hue in radians (of any turn), saturation and value."""
-    offset = torch.tensor([5.0, 3.0, 1.0], dtype=hue.dtype, device=hue.device)[:, None]
-    sector = (offset + hue[:, None] * (3 / math.pi)).remainder(6)
+def hsv_to_rgb(hue: Channel, saturation: Channel, value: Channel) -> ColourLayers:
+    """Return [M, 3, Q] RGB from [M, Q] hue in radians (of any number of turns), saturation and value."""
+    offset = torch.tensor([5.0, 3.0, 1.0], dtype=hue.dtype, device=hue.device)[:, None]  # [3, 1]
+    sector = (offset + hue[:, None] * (3 / math.pi)).remainder(6)  # [M, 3, Q]
     ramp = torch.minimum(sector, 4 - sector).clamp(0, 1)
     return value[:, None] * (1 - saturation[:, None] * ramp)

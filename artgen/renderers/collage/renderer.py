@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -28,23 +28,23 @@ from artgen.renderers.base import (
     renderers,
 )
 from artgen.renderers.binning import TileGrid, assemble
-from artgen.renderers.collage import layers as layered
+from artgen.renderers.collage import layers as collage_layers
 from artgen.renderers.collage.atlas import Atlas, Atlases, Patches
 from artgen.renderers.collage.blending import blend_tiles, finish
 from artgen.renderers.collage.geometry import Affine, Pose, patch_to_pixels
 from artgen.renderers.collage.options import CollageOptions, Sources, clamp_
-from artgen.renderers.collage.recolour import recolour
+from artgen.renderers.collage.recolour import inverted, recolour
 from artgen.renderers.collage.sampling import Scene, sample
 from artgen.renderers.collage.start import deal, mosaic, scatter
 from artgen.renderers.elements import ElementRenderer
 from artgen.types import Canvas, Image, Size, Window
 
 TILE = 8
-"""Side of the tiles that are sampled, in pixels."""
+"""Side of the tiles that patches are sampled in, in pixels."""
 WHOLE_ATLAS = 12_000_000
-"""Texels up to which all patches are kept in the atlas; beyond, only those in use."""
+"""Up to this many texels the atlas contains all patches; beyond, only those in use."""
 BAND_PIXELS = 2_000_000
-"""Pixels rendered at once when no gradient is wanted."""
+"""Most pixels rendered at once when no gradient is needed; limits the memory of large exports."""
 
 
 @renderers.register("collage")
@@ -120,60 +120,71 @@ class Collage(ElementRenderer[CollageOptions]):
         return groups
 
     def forward(self, size: Size, window: Window | None = None) -> Canvas:
-        """Render; see `Renderer.forward`. Patches keep their own resolution at any size."""
+        """Render every candidate; see `Renderer.forward`. Patches keep their own resolution at any size."""
         window = window or Window(0, 0, *size)
         if torch.is_grad_enabled() or window.size.height * window.size.width <= BAND_PIXELS:
             return self._render(size, window)
+
+        # whole rows of tiles, so that bands have the same bits as the whole
         rows = max(TILE, BAND_PIXELS // window.size.width // TILE * TILE)
         bands = split_window(window, Size(rows, window.size.width))
         return torch.cat([self._render(size, band) for band in bands], 2)
 
     def _render(self, size: Size, window: Window) -> Canvas:
+        """Render a window at once, [P, 4, h, w]."""
         blending = self.options.blending
         sums = self._sums(size, window)
+
         greatest = None
         if blending == "masked_transparency_normed":
-            whole = size == self.canvas and window == Window(0, 0, *size)
-            mask = sums if whole else self._sums(self.canvas, Window(0, 0, *self.canvas))
-            greatest = mask[:, 3].amax((1, 2))
+            # measured at the canvas's own size, so that windows and sizes agree
+            canvas_window = Window(0, 0, *self.canvas)
+            is_whole = size == self.canvas and window == canvas_window
+            mask = sums if is_whole else self._sums(self.canvas, canvas_window)
+            greatest = mask[:, 3].amax((1, 2))  # [P]
+
         canvas = finish(blending, sums, greatest)
-        if self.options.invert:
-            canvas = torch.cat([canvas[:, 3:] - canvas[:, :3], canvas[:, 3:]], 1)
-        return canvas
+        return inverted(canvas) if self.options.invert else canvas
 
     def _sums(self, size: Size, window: Window) -> Canvas:
-        """Return the painted tiles put together, before `finish`.
+        """Return the assembled tiles, [P, 4, h, w], before `finish`.
 
-        Tiles are those of the whole picture, so that a window has the same bits as the whole.
+        Tiles are aligned to the whole picture, so that a window has the same bits as the whole.
         """
-        painting = self.painting_order()
+        painting = self.painting_order()  # [P, N]
         scene = self.scene(size, painting)
-        top, left = (edge // TILE * TILE for edge in window[:2])
+        top = window.top // TILE * TILE
+        left = window.left // TILE * TILE
         grid = TileGrid(self.population, window._replace(top=top, left=left), TILE)
         samples = sample(scene, grid, ordered=self.options.blending == "over")
+
         factors = None
         if self.options.colour != "none":
             by_element = self.colour.gather(1, painting[..., None].expand(-1, -1, 3)).flatten(0, 1)
-            factors = by_element[samples.element]
-        layers = recolour(self.options.colour, samples.layers, factors)
-        order = self.order.gather(1, painting).flatten()[samples.element, None]
+            factors = by_element[samples.element]  # [P * N, 3] to [M, 3]
+        layers = recolour(self.options.colour, samples.layers, factors)  # [M, 4, Q]
+
+        order = self.order.gather(1, painting).flatten()[samples.element, None]  # [M, 1]
         lengths = samples.stacks.lengths
-        tiles = blend_tiles(self.options.blending, layers, lengths, order, self.patch.shape[1])
-        return assemble(tiles, samples.stacks.bins, grid)[:, :, window.top - top :, window.left - left :]
+        tiles = blend_tiles(self.options.blending, layers, lengths, order, self.patch.shape[1])  # [B, 4, Q]
+        picture = assemble(tiles, samples.stacks.bins, grid)  # [P, 4, h + window.top - top, ...]
+        return picture[:, :, window.top - top :, window.left - left :]
 
     def painting_order(self) -> Tensor:
         """Return [P, N] the elements of each candidate, the lowest first."""
         return self.order.detach().argsort(stable=True, dim=1)
 
     def scene(self, size: Size, painting: Tensor | None = None) -> Scene:
-        """Return where the patches are in a picture of this size.
+        """Return the patches of every candidate, and where they are in a picture of this size.
 
-        `painting` [P, N] gives the order of the elements; as stored if None.
+        Args:
+            size: size of the picture in pixels.
+            painting: [P, N] order of the elements; as stored if None.
         """
         affine, patch = self.affine(size), self.patch
         if painting is not None:
-            affine = affine.gather(1, painting[..., None, None].expand_as(affine))
-            patch = patch.gather(1, painting)
+            affine = affine.gather(1, painting[..., None, None].expand_as(affine))  # [P, N, 2, 3]
+            patch = patch.gather(1, painting)  # [P, N]
         return Scene(affine, patch, self.patches, self._atlas(size))
 
     def affine(self, size: Size) -> Affine:
@@ -185,18 +196,22 @@ class Collage(ElementRenderer[CollageOptions]):
         """Return textures for pictures of about this size, made when first needed."""
         used = self.patch.unique()
         longest = self.options.max_scale * min(size) * math.sqrt(max(1, self.options.max_squeeze))
-        fits = self.patches.side.clamp(max=int(longest) + 1)
-        step = 2.0 ** (math.ceil(2 * math.log2(min(longest, float(self.patches.side.max())))) / 2)
+
+        # half octaves, so that pictures of nearly the same size share an atlas
+        octaves = math.log2(min(longest, float(self.patches.side.max())))
+        step = 2.0 ** (math.ceil(2 * octaves) / 2)
+
         atlas = self._atlases.get(step)
         if atlas is None or not torch.isin(used, atlas.contents).all():
-            small = 2 * int((fits**2).sum()) <= WHOLE_ATLAS
-            contents = torch.arange(len(self.patches), device=used.device) if small else used
+            sides = self.patches.side.clamp(max=int(longest) + 1)  # [K]
+            fits_whole = 2 * int((sides**2).sum()) <= WHOLE_ATLAS  # smaller levels double the area
+            contents = torch.arange(len(self.patches), device=used.device) if fits_whole else used
             atlas = Atlas(self.patches, contents, step, self.translation)
             self._atlases.keep(step, atlas)
         return atlas
 
     def forget_textures(self) -> None:
-        """Free the textures' memory; they are made again when next needed."""
+        """Free the memory of the textures; they are made again when next needed."""
         self._atlases = Atlases()
 
     @torch.no_grad()
@@ -229,24 +244,50 @@ class Collage(ElementRenderer[CollageOptions]):
         drawn = torch.randint(len(self.patches), exchanged.shape, generator=generator, device=device)
         self.patch[child] = torch.where(exchanged, drawn.to(self.patch.device), self.patch[child])
 
+    @torch.no_grad()
     def init_from(self, source: Image | Path, generator: torch.Generator) -> None:
-        """Start as a mosaic of a picture; an SVG is refused."""
+        """Start as a mosaic of a picture; an SVG file is refused."""
         if isinstance(source, Path):
             super().init_from(source, generator)
             return
-        mosaic(self, source, generator)
+
+        population, count = self.patch.shape
+        colours = self.patches.colour.to(self.translation)  # [K, 3]
+        tinted = self.options.colour == "rgb"
+        values = mosaic(source, self.canvas, (population, count), colours, tinted, generator)
+        for name, value in values.items():
+            getattr(self, name).copy_(value)
         self.project_()
         self.remember_locked()
 
     def to_svg(self, size: Size) -> str:
-        """Return the first candidate with its patches embedded, moved and coloured."""
-        return layered.to_svg(self, size)
-
-    def assets_used(self) -> list[dict[str, str]]:
-        """Return the credits of the first candidate's patches, each once."""
-        return [self.credits[index] for index in sorted({int(index) for index in self.patch[0].flatten()})]
+        """Return the first candidate with its patches embedded, transformed and coloured."""
+        single = cast("Collage", self.candidate(0))
+        return collage_layers.to_svg(single._only_candidate(size))
 
     @torch.no_grad()
     def layers(self, size: Size) -> list[Layer]:
         """Return the first candidate's patches, the lowest first."""
-        return layered.layers(self, size)
+        single = cast("Collage", self.candidate(0))
+        return collage_layers.layers(single._only_candidate(size), single._atlas(size))
+
+    @torch.no_grad()
+    def _only_candidate(self, size: Size) -> collage_layers.Candidate:
+        """Return the values of a renderer with one candidate, as the exports take them."""
+        parameters = {name: value.detach()[0] for name, value in self.named_parameters()}
+        return collage_layers.Candidate(
+            size,
+            parameters,
+            self.patch[0],
+            self.painting_order()[0],
+            self.affine(size)[0],
+            self.patches,
+            self.credits,
+            self.options.colour,
+            self.options.invert,
+        )
+
+    def assets_used(self) -> list[dict[str, str]]:
+        """Return the credits of the first candidate's patches, each once."""
+        used = {int(index) for index in self.patch[0].flatten()}
+        return [self.credits[index] for index in sorted(used)]

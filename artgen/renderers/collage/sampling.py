@@ -1,7 +1,8 @@
-"""Sampling the patches of a collage where they are, tile by tile.
+"""Sampling the patches of a collage at their places, tile by tile.
 
-Only tiles that a patch really touches are sampled, all of them in one `grid_sample`, and
-where order is exact only what no opaque patch hides: cost follows the visible pixels.
+Only tiles that a patch really touches are sampled, all in one `grid_sample`. With exact
+order, tiles of a patch that an opaque patch hides are left out too, so that the cost
+follows the visible pixels.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from artgen.renderers.collage.atlas import BORDER, Atlas, Patches, Slots, touchi
 from artgen.renderers.collage.geometry import Affine, boxes, inverse
 
 BILINEAR, ZEROS = 0, 0
-"""Codes of `grid_sampler`: interpolation, and clear beyond the texture."""
+"""Codes of `grid_sampler`: bilinear interpolation, and zeros (clear) outside the texture."""
+
+Pairs = Int[Tensor, " pairs"]
+PairPoints = Float[Tensor, "pairs 2"]
 
 
 class Samples(NamedTuple):
@@ -27,7 +31,7 @@ class Samples(NamedTuple):
 
     Args:
         layers: [M, 4, Q] premultiplied RGBA as in the patches, depth-major.
-        element: [M] row of the flattened [P * N] elements each comes from.
+        element: [M] index of each pair's element among all [P * N].
         stacks: how the pairs are ordered.
     """
 
@@ -37,13 +41,13 @@ class Samples(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What is to be sampled, elements of each candidate in the order of painting.
+    """What to sample, the elements of each candidate in the order of painting.
 
     Args:
         affine: [P, N, 2, 3] patch coordinates to pixels.
-        patch: [P, N] which patch.
-        patches: the patches.
-        atlas: their textures.
+        patch: [P, N] the patch that each element shows.
+        patches: all patches.
+        atlas: textures of the patches.
     """
 
     affine: Affine
@@ -56,85 +60,104 @@ def sample(scene: Scene, grid: TileGrid, ordered: bool) -> Samples:
     """Sample every patch in every tile it touches.
 
     Args:
-        scene: patches and where they are.
+        scene: patches and their places.
         grid: the tiles.
-        ordered: True if a patch hides those below it, so that hidden pairs are left out.
+        ordered: True if a patch hides those below it, so that hidden pairs can be left out.
     """
-    to_patch = inverse(scene.affine).flatten(0, 1)
-    patch = scene.patch.flatten()
+    to_patch = inverse(scene.affine).flatten(0, 1)  # [P * N, 2, 3]
+    patch = scene.patch.flatten()  # [P * N]
+
+    # the choice of tiles and textures has no gradient
     with torch.no_grad():
-        shown = scene.affine[..., :2].detach().flatten(0, 1).det().abs().sqrt()
+        linear = scene.affine[..., :2].detach().flatten(0, 1)  # [P * N, 2, 2]
+        shown = linear.det().abs().sqrt()  # [P * N]
         slots = scene.atlas.slots(patch, shown)
-        element, bins = _pairs(scene, to_patch.detach(), slots, grid, ordered)
+        element, bins = _pairs(scene, to_patch.detach(), slots, grid, ordered)  # [M] each
+
         stacks = stack(bins)
         element, bins = element[stacks.order], bins[stacks.order]
-        lowest, highest = (_normalised(edge[element], scene.atlas) for edge in (slots.low, slots.high))
-    rows = _texel_rows(to_patch, slots, scene.atlas)[element]
+        lowest = _normalised(slots.low[element], scene.atlas)  # [M, 2]
+        highest = _normalised(slots.high[element], scene.atlas)
+
+    rows = _texel_rows(to_patch, slots, scene.atlas)[element]  # [M, 2, 3]
     rows = _from_corner(rows, torch.stack(grid.origin(bins), -1))
-    layers = _Sample.apply(rows, lowest, highest, scene.atlas.texture, grid.tile)
+    layers = _Sample.apply(rows, lowest, highest, scene.atlas.texture, grid.tile)  # [M, 4, Q]
     return Samples(layers, element, stacks)
 
 
 def _pairs(
     scene: Scene, to_patch: Tensor, slots: Slots, grid: TileGrid, ordered: bool
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Pairs, Pairs]:
     """Return [M] element and [M] bin where a patch covers something, in order of painting."""
     population, count = scene.patch.shape
-    patch = scene.patch.flatten()
-    half = scene.patches.half.to(to_patch)[patch]
-    extents = boxes(scene.affine, half.view(population, count, 2)).flatten(0, 1)
-    candidate = torch.arange(population, device=patch.device).repeat_interleave(count)
-    element, bins = tiles_in_boxes(grid, extents, candidate)
-    low, high = _tiles_in_patches(to_patch, slots, grid, element, bins)
-    query = patch[element], half[element], low, high
-    kept = touching(scene.patches.covered.to(patch.device), *query) > 0
+    patch = scene.patch.flatten()  # [P * N]
+    half = scene.patches.half.to(to_patch)[patch]  # [P * N, 2]
+
+    # every tile that the patch's box overlaps
+    extents = boxes(scene.affine, half.view(population, count, 2)).flatten(0, 1)  # [P * N, 4]
+    candidate = torch.arange(population, device=patch.device).repeat_interleave(count)  # [P * N]
+    element, bins = tiles_in_boxes(grid, extents, candidate)  # [M] each
+
+    # of these, the tiles where the patch is not clear
+    low, high = _tiles_in_patches(to_patch, slots, grid, element, bins)  # [M, 2] each
+    pair_patch, pair_half = patch[element], half[element]
+    covered = scene.patches.covered.to(patch.device)
+    visible = touching(covered, pair_patch, pair_half, low, high) > 0  # [M]
+
     if ordered:
-        inside = ((low >= -query[1]) & (high <= query[1])).all(1)
-        opaque = inside & (touching(scene.patches.open.to(patch.device), *query) == 0)
-        kept &= _not_hidden(bins, opaque, grid)
-    return element[kept], bins[kept]
+        inside = ((low >= -pair_half) & (high <= pair_half)).all(1)
+        see_through = scene.patches.open.to(patch.device)
+        opaque = inside & (touching(see_through, pair_patch, pair_half, low, high) == 0)
+        visible &= _not_hidden(bins, opaque, grid)
+    return element[visible], bins[visible]
 
 
 def _tiles_in_patches(
-    to_patch: Tensor, slots: Slots, grid: TileGrid, element: Tensor, bins: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return [M, 2] corners, in patch coordinates, of all texels that matter to a tile."""
-    linear, offset = to_patch[element].split([2, 1], -1)
-    middle = torch.stack(grid.origin(bins), -1).to(linear) + grid.tile / 2
-    at = (linear @ middle[..., None] + offset)[..., 0]
-    reach = linear.abs().sum(-1) * (grid.tile - 1) / 2 + BORDER / slots.density[element]
-    return at - reach, at + reach
+    to_patch: Tensor, slots: Slots, grid: TileGrid, element: Pairs, bins: Pairs
+) -> tuple[PairPoints, PairPoints]:
+    """Return [M, 2] the corners, in patch coordinates, of all texels that affect a tile."""
+    linear, offset = to_patch[element].split([2, 1], -1)  # [M, 2, 2], [M, 2, 1]
+    middle = torch.stack(grid.origin(bins), -1).to(linear) + grid.tile / 2  # [M, 2]
+    place = (linear @ middle[..., None] + offset)[..., 0]  # [M, 2]
+
+    from_pixels = linear.abs().sum(-1) * (grid.tile - 1) / 2
+    from_texels = BORDER / slots.density[element]
+    reach = from_pixels + from_texels
+    return place - reach, place + reach
 
 
-def _not_hidden(bins: Tensor, opaque: Tensor, grid: TileGrid) -> Tensor:
+def _not_hidden(bins: Pairs, opaque: Tensor, grid: TileGrid) -> Tensor:
     """Return [M] False for pairs below an opaque one in the same bin."""
-    position = torch.arange(len(bins), device=bins.device)
-    last = torch.full((grid.bins,), -1, device=bins.device)
-    last = last.scatter_reduce(0, bins, position.where(opaque, -1), "amax")
-    return position >= last[bins]
+    position = torch.arange(len(bins), device=bins.device)  # [M]
+    uppermost = torch.full((grid.bins,), -1, device=bins.device)  # [bins]
+    uppermost = uppermost.scatter_reduce(0, bins, position.where(opaque, -1), "amax")
+    return position >= uppermost[bins]
 
 
-def _texel_rows(to_patch: Tensor, slots: Slots, atlas: Atlas) -> Tensor:
+def _texel_rows(to_patch: Tensor, slots: Slots, atlas: Atlas) -> Float[Tensor, "elements 2 3"]:
     """Return [E, 2, 3] maps from pixels to `grid_sample` coordinates in the atlas."""
-    texel = to_patch * slots.density[..., None]
-    moved = torch.cat([texel[..., :2], (texel[..., 2] + slots.origin)[..., None]], -1)
-    scale = 2 / _extent(atlas)
+    texel = to_patch * slots.density[..., None]  # [E, 2, 3]
+    offset = texel[..., 2] + slots.origin  # [E, 2]
+    moved = torch.cat([texel[..., :2], offset[..., None]], -1)  # [E, 2, 3]
+    scale = 2 / _extent(atlas)  # [2]
     return moved * scale[:, None] - moved.new_tensor([[0, 0, 1.0]])
 
 
-def _from_corner(rows: Tensor, corner: Tensor) -> Tensor:
-    """Let [M, 2, 3] maps take pixels from the upper left pixel centre of each tile."""
-    middle = corner.to(rows) + 0.5
-    offset = rows[..., 2] + (rows[..., :2] * middle[:, None]).sum(-1)
+def _from_corner(rows: Tensor, corner: Tensor) -> Float[Tensor, "pairs 2 3"]:
+    """Let [M, 2, 3] maps count pixels from the centre of each tile's upper left pixel."""
+    middle = corner.to(rows) + 0.5  # [M, 2]
+    offset = rows[..., 2] + (rows[..., :2] * middle[:, None]).sum(-1)  # [M, 2]
     return torch.cat([rows[..., :2], offset[..., None]], -1)
 
 
-def _extent(atlas: Atlas) -> Tensor:
+def _extent(atlas: Atlas) -> Float[Tensor, " 2"]:
+    """Return the atlas's width and height in texels."""
     height, width = atlas.texture.shape[1:]
     return atlas.texture.new_tensor([width, height])
 
 
-def _normalised(texels: Tensor, atlas: Atlas) -> Tensor:
+def _normalised(texels: PairPoints, atlas: Atlas) -> PairPoints:
+    """Return places in texels as `grid_sample` coordinates, -1 to 1 across the atlas."""
     return texels * (2 / _extent(atlas)) - 1
 
 
@@ -145,10 +168,10 @@ class _Sample(torch.autograd.Function):
     def forward(
         ctx: Any, rows: Tensor, lowest: Tensor, highest: Tensor, texture: Tensor, tile: int
     ) -> Tensor:
-        """Sample.
+        """Sample every tile.
 
         Args:
-            ctx: autograd's.
+            ctx: the context of autograd.
             rows: [M, 2, 3] maps from pixels within the tile to texture coordinates.
             lowest: [M, 2] least coordinates to sample; everything beyond is clear.
             highest: [M, 2] greatest.
@@ -158,30 +181,35 @@ class _Sample(torch.autograd.Function):
         Returns:
             [M, 4, T * T]
         """
-        basis = _basis(tile, rows)
-        place = (rows @ basis).clamp_(lowest[..., None], highest[..., None])
-        place = place.view(-1, 2, tile, tile).permute(0, 2, 3, 1)
+        basis = _basis(tile, rows)  # [3, T * T]
+        place = (rows @ basis).clamp_(lowest[..., None], highest[..., None])  # [M, 2, T * T]
+        place = place.view(-1, 2, tile, tile).permute(0, 2, 3, 1)  # [M, T, T, 2]
         ctx.save_for_backward(place, texture, basis)
-        many = texture.expand(len(rows), -1, -1, -1)
+
+        # the operator, not `grid_sample`: its backward can then leave out the texture's gradient
+        many = texture.expand(len(rows), -1, -1, -1)  # [M, 4, H, W], without a copy
         layers = torch.ops.aten.grid_sampler_2d(many, place, BILINEAR, ZEROS, False)
         return layers.view(len(rows), 4, tile * tile)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
-        """Reduce each tile's gradient to its map; clamped places are flat, so have none."""
+        """Reduce each tile's gradient to its map. Clamped places lie in a flat border, so their slope is 0."""
         place, texture, basis = ctx.saved_tensors
         count, tile = place.shape[:2]
-        many = texture.expand(count, -1, -1, -1)
-        shaped = gradient.reshape(count, 4, tile, tile)
+        many = texture.expand(count, -1, -1, -1)  # [M, 4, H, W], without a copy
+        shaped = gradient.reshape(count, 4, tile, tile)  # [M, 4, T, T]
+
         _, slope = torch.ops.aten.grid_sampler_2d_backward(
             shaped, many, place, BILINEAR, ZEROS, False, [False, True]
         )
-        return slope.view(count, tile * tile, 2).transpose(1, 2) @ basis.T, None, None, None, None
+        by_pixel = slope.view(count, tile * tile, 2).transpose(1, 2)  # [M, 2, T * T]
+        return by_pixel @ basis.T, None, None, None, None  # [M, 2, 3]
 
 
 def _basis(tile: int, like: Tensor) -> Tensor:
-    """Return [3, T * T] x, y and 1 of a tile's pixels from its upper left one."""
+    """Return [3, T * T] x, y and 1 of a tile's pixels, counted from its upper left one."""
     steps = torch.arange(tile, device=like.device, dtype=like.dtype)
-    y, x = torch.meshgrid(steps, steps, indexing="ij")
-    return functional.pad(torch.stack([x.flatten(), y.flatten()]), (0, 0, 0, 1), value=1.0)
+    y, x = torch.meshgrid(steps, steps, indexing="ij")  # [T, T] each
+    places = torch.stack([x.flatten(), y.flatten()])  # [2, T * T]
+    return functional.pad(places, (0, 0, 0, 1), value=1.0)

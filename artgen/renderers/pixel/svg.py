@@ -7,11 +7,11 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from artgen.geometry import Size
+from artgen.images import to_bytes
 from artgen.renderers.pixel.cells import UNITS, Lattice, outline
 
 Point = tuple[int, int]
@@ -90,9 +90,7 @@ def _without_straight(loop: list[Point]) -> list[Point]:
 
 def _by_paint(cells: Tensor, lattice: Lattice, grid: Size) -> dict[Paint, list[list[Point]]]:
     """Return the outlines of all cells that are seen, by colour."""
-    alpha = cells[3:]
-    straight = torch.cat([cells[:3] / alpha.clamp(min=1e-6), alpha]).clamp(0, 1)
-    paints = (straight * 255).round().int().permute(1, 2, 0).tolist()
+    paints = to_bytes(cells).tolist()
     found: dict[Paint, list[list[Point]]] = defaultdict(list)
     for row, line in enumerate(paints):
         for column, (red, green, blue, opacity) in enumerate(line):
