@@ -18,7 +18,7 @@ from jaxtyping import Float
 from PIL import Image as PillowImage
 from torch import Tensor
 
-from artgen.errors import UsageError
+from artgen.errors import RunError, UsageError
 from artgen.files import file_name, write_atomically
 from artgen.printable import xml_text
 from artgen.renderers.base import Layer, Renderer
@@ -65,7 +65,11 @@ def write_layer_folder(layers: Sequence[Layer], size: Size, folder: Path) -> lis
     Returns:
         The files, in order; the JSON file last.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be created ({error.strerror}); choose another --out") from None
+
     written, described = [], []
     for number, layer in enumerate(layers):
         path = folder / f"{number:04d}-{file_name(layer.name)}.png"
