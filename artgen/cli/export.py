@@ -38,12 +38,12 @@ def export(
 ) -> None:
     """Write a run's picture at any size as PNG, WebP or SVG: artgen export RUN --size 4096x4096."""
     with reported(as_json):
-        from artgen.config.values import written_size
+        from artgen.config.values import size_option
         from artgen.errors import UsageError
         from artgen.export.files import export_run, export_sheet
         from artgen.runs.saved import open_run
 
-        wanted = written_size(size) if size is not None else None
+        wanted = size_option(size) if size is not None else None
         by_suffix = format_of(out) if form is None and out is not None and out.suffix else "png"
         name = form or by_suffix
         suffix = formats.get(name).suffix

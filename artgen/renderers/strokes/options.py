@@ -52,7 +52,7 @@ class StrokesOptions(RendererOptions):
     )
     palette: str | None = Field(
         None,
-        description="colours divided by commas, a .gpl, .hex or .pal file, or a name; implies --ink palette",
+        description="colours separated by commas, a .gpl, .hex or .pal file, or a name; implies --ink palette",
     )
     paper: str | None = Field(
         None,
