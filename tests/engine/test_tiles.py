@@ -150,7 +150,7 @@ def test_grids_are_read_row_by_row():
     assert grid == read_grid(text.replace(" / ", "\n\n")) == read_grid(text.split(" / "))
     assert read_grid(r"a\; b ; @dir/x.png ; km \/ h") == (("a; b", "@dir/x.png", "km / h"),)
     assert read_grid("a / / b") == (("a",), ("",), ("b",))
-    with pytest.raises(UsageError, match="need 2 rows of 2 cells, .* not 2 rows of 3"):
+    with pytest.raises(UsageError, match=r"need 2 rows of 2 cells, .* not 2 rows of 3"):
         check_grid(grid, 2, 2, "tiles")
 
 
