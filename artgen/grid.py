@@ -6,7 +6,7 @@ Source: P. Mirowski et al., "CLIP-CLOP: CLIP-Guided Collage and Photomontage", 2
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,11 +18,11 @@ from artgen.prompts import Term
 CELL_WEIGHT = 0.2
 """Weight of each of the nine overlapping regions, as published."""
 WHOLE_WEIGHT = 9 * CELL_WEIGHT
-"""The whole counts as the nine together."""
+"""Weight of the whole picture: as much as the nine regions together."""
 GLOBAL_SHARE = 0.3
-"""Weight of the whole picture's prompt in each tile, beside the tile's own."""
+"""Factor of the whole picture's prompt in each tile that has a prompt of its own."""
 LEAST_SHARE = 0.25
-"""Regions of the whole that reach less far into a tile, in tiles, are not asked for there."""
+"""A region of the whole picture counts in a tile if it covers at least this fraction of the tile's sides."""
 MOST_TILES = 400
 
 Grid = tuple[tuple[str, ...], ...]
@@ -30,9 +30,9 @@ Grid = tuple[tuple[str, ...], ...]
 
 
 def read_grid(value: Any) -> Any:
-    r"""Read rows divided by ` / ` or line breaks, and cells of a row by `;`; leave anything else alone.
+    r"""Read rows separated by ` / ` or line breaks, and cells separated by `;`; pass on anything else.
 
-    `\;` and `\/` stand for the characters themselves. A list may hold a text for each row,
+    `\;` and `\/` stand for the characters themselves. A list may contain a text for each row,
     or a list of cells.
 
     Example:
@@ -40,33 +40,53 @@ def read_grid(value: Any) -> Any:
         (('sun', 'clouds'), ('a field:2', 'trees'))
     """
     if isinstance(value, str):
-        lines = [line for line in value.splitlines() if line.strip()]
-        return tuple(_cells(row) for line in lines for row in re.split(r"(?<=\s)/(?=\s)", line))
+        rows: list[str] = []
+        for line in value.splitlines():
+            if line.strip():
+                rows += re.split(r"(?<=\s)/(?=\s)", line)
+        return tuple(_cells(row) for row in rows)
     if isinstance(value, list | tuple):
         return tuple(_cells(row) if isinstance(row, str) else row for row in value)
     return value
 
 
 def _cells(line: str) -> tuple[str, ...]:
+    """Return the cells of one row."""
     cells = re.split(r"(?<!\\);", line.strip())
     return tuple(re.sub(r"\\([;/])", r"\1", cell).strip() for cell in cells)
 
 
+def all_cells(grid: Grid) -> list[str]:
+    """Return the texts of a grid, row by row."""
+    cells: list[str] = []
+    for row in grid:
+        cells += row
+    return cells
+
+
 def filled_cells(grid: Grid) -> list[str]:
     """Return the texts of a grid that are not empty, row by row."""
-    return [cell for row in grid for cell in row if cell]
+    return [cell for cell in all_cells(grid) if cell]
 
 
 def check_grid(grid: Grid, rows: int, columns: int, owner: str) -> None:
-    """Refuse a grid of another shape.
+    """Check the shape of a grid.
+
+    Args:
+        grid: the texts.
+        rows: expected number of rows.
+        columns: expected number of cells in each row.
+        owner: of the grid, for the message ("the nine regions of a composition").
 
     Raises:
-        UsageError: it has not so many rows and columns.
+        UsageError: it has another number of rows or columns.
     """
-    if len(grid) != rows or any(len(row) != columns for row in grid):
-        found = " and ".join(str(count) for count in sorted({len(row) for row in grid}))
+    lengths = sorted({len(row) for row in grid})
+    if len(grid) != rows or lengths != [columns]:
+        found = " and ".join(map(str, lengths))
         raise UsageError(
-            f"{owner} take {rows} rows of {columns}, divided by ' / ' and ';'; given are {len(grid)} of {found}"
+            f"{owner} need {rows} rows of {columns} cells, separated by ' / ' and ';', "
+            f"not {len(grid)} rows of {found}"
         )
 
 
@@ -76,12 +96,12 @@ def three_by_three(whole: Sequence[str], cells: Sequence[str]) -> list[Term]:
     Each region is half as wide and high as the picture; neighbours overlap by half.
 
     Args:
-        whole: prompts for the whole picture, in the full grammar; may be none.
-        cells: nine prompts, row by row from the upper left; an empty one asks for nothing.
-            Their own regions are fractions of the cell.
+        whole: prompts for the whole picture, in the full grammar; may be empty.
+        cells: nine prompts, row by row from the upper left; empty texts are skipped. The
+            regions of their terms are fractions of the cell.
 
     Raises:
-        UsageError: there are not nine.
+        UsageError: there are not nine cells.
         PromptError: a prompt breaks the grammar.
 
     Example:
@@ -90,7 +110,7 @@ def three_by_three(whole: Sequence[str], cells: Sequence[str]) -> list[Term]:
     """
     if len(cells) != 9:
         raise UsageError(
-            f"a 3x3 composition takes nine prompts, not {len(cells)}; an empty one asks for nothing"
+            f"a 3x3 composition needs nine prompts, not {len(cells)}; leave a prompt empty to skip its region"
         )
     terms: list[Term] = []
     for index, cell in enumerate(cells):
@@ -98,18 +118,18 @@ def three_by_three(whole: Sequence[str], cells: Sequence[str]) -> list[Term]:
             terms += _weighted(cell, CELL_WEIGHT, _region(index))
     for prompt in whole:
         terms += _weighted(prompt, WHOLE_WEIGHT, WHOLE)
-        grammar.require_few(len(terms), prompt)
+        grammar.check_term_count(len(terms), prompt)
     return terms
 
 
 def _region(index: int) -> Region:
-    """Return the region of a cell; the nine start at 0, a quarter and a half."""
+    """Return the region of a cell; its left and upper edges are at 0, 1/4 or 1/2."""
     left, top = index % 3 / 4, index // 3 / 4
     return Region(left, top, left + 0.5, top + 0.5)
 
 
 def _weighted(prompt: str, factor: float, region: Region) -> list[Term]:
-    """Return a prompt's terms with their weights multiplied and their regions within a region."""
+    """Return a prompt's terms with their weights multiplied, and their regions moved into a region."""
     return [
         replace(term, weight=term.weight * factor, region=_within(region, term.region))
         for term in grammar.parse(prompt)
@@ -117,7 +137,7 @@ def _weighted(prompt: str, factor: float, region: Region) -> list[Term]:
 
 
 def _within(outer: Region, inner: Region) -> Region:
-    """Return a region that is given in fractions of another in fractions of the whole."""
+    """Return `inner`, given in fractions of `outer`, in fractions of the whole picture."""
     width, height = outer.right - outer.left, outer.bottom - outer.top
     return Region(
         outer.left + inner.left * width,
@@ -129,7 +149,7 @@ def _within(outer: Region, inner: Region) -> Region:
 
 @dataclass(frozen=True)
 class Tiling:
-    """How the tiles of a large picture lie.
+    """The arrangement of a large picture's tiles.
 
     Args:
         rows: of tiles.
@@ -146,7 +166,7 @@ class Tiling:
         """Read `3x2`: three columns, two rows.
 
         Raises:
-            UsageError: anything else.
+            UsageError: the text is anything else, or there are too many tiles.
         """
         columns, _, rows = text.lower().partition("x")
         numbers = [int(part) if part.isdecimal() and len(part) < 5 else 0 for part in (columns, rows)]
@@ -163,70 +183,72 @@ class Tiling:
 
     @property
     def extent(self) -> tuple[float, float]:
-        """Height and width of the whole, in tiles."""
+        """Height and width of the whole picture in tiles."""
         step = 1 - self.overlap
         return 1 + (self.rows - 1) * step, 1 + (self.columns - 1) * step
 
     def canvas(self, tile: Size) -> Size:
-        """Return the size of the whole for tiles of this size."""
+        """Return the size of the whole picture for tiles of this size."""
         last = self.window(self.count - 1, tile)
         return Size(last.bottom, last.right)
 
     def window(self, index: int, tile: Size) -> Window:
-        """Return where a tile lies in the whole, tiles counted row by row."""
+        """Return a tile's window in the whole picture in pixels; tiles are counted row by row."""
         row, column = divmod(index, self.columns)
         top = round(row * tile.height * (1 - self.overlap))
         left = round(column * tile.width * (1 - self.overlap))
         return Window(top, left, top + tile.height, left + tile.width)
 
     def region(self, index: int) -> Region:
-        """Return where a tile lies in the whole, in fractions of it."""
+        """Return a tile's region of the whole picture."""
         row, column = divmod(index, self.columns)
         height, width = self.extent
         left, top = column * (1 - self.overlap) / width, row * (1 - self.overlap) / height
         return Region(left, top, min(1.0, left + 1 / width), min(1.0, top + 1 / height))
 
     def seams(self, tile: Size) -> tuple[list[int], list[int]]:
-        """Return rows and columns, in pixels of the whole, where a tile begins or ends within it."""
+        """Return the rows and columns of the whole picture, in pixels, at which a tile starts or ends within it."""
         height, width = self.canvas(tile)
-        windows = [self.window(index, tile) for index in range(self.count)]
-        across = {edge for window in windows for edge in (window.top, window.bottom)} - {0, height}
-        down = {edge for window in windows for edge in (window.left, window.right)} - {0, width}
-        return sorted(across), sorted(down)
+        rows, columns = set(), set()
+        for index in range(self.count):
+            window = self.window(index, tile)
+            rows |= {window.top, window.bottom}
+            columns |= {window.left, window.right}
+        return sorted(rows - {0, height}), sorted(columns - {0, width})
 
 
 def tile_prompts(whole: Sequence[str], own: str, tiling: Tiling, index: int) -> list[str]:
-    """Return what a tile is asked for: its own prompt, and the whole's at a lower weight.
+    """Return the prompts of a tile: its own, and those of the whole picture at a lower weight.
 
     Args:
-        whole: prompts of the whole picture; their regions are those of the whole.
-        own: the tile's prompt, its regions in fractions of the tile; empty for none.
-        tiling: how tiles lie.
+        whole: prompts of the whole picture, with regions in fractions of it.
+        own: the tile's prompt, with regions in fractions of the tile; may be empty.
+        tiling: arrangement of the tiles.
         index: of the tile.
 
     Raises:
-        UsageError: nothing is asked for in this tile.
+        UsageError: the tile has no prompt.
     """
-    asked = grammar.parse_all(whole)
-    require_wish(asked, own, tiling, index)
+    whole_terms = grammar.parse_all(whole)
+    require_prompt(whole_terms, own, tiling, index)
+
+    terms = grammar.parse(own) if own else []
     share = GLOBAL_SHARE if own else 1.0
     tile = tiling.region(index)
-    shared = [
-        replace(term, weight=term.weight * share, region=region)
-        for term in asked
-        for region in _seen_from(tile, term.region)
-    ]
-    terms = [*(grammar.parse(own) if own else []), *shared]
+    for term in whole_terms:
+        region = _visible_part(tile, term.region)
+        if region is not None:
+            terms.append(replace(term, weight=term.weight * share, region=region))
     return [grammar.format_terms([term]) for term in terms]
 
 
-def require_wish(whole: Sequence[Term], own: str, tiling: Tiling, index: int) -> None:
-    """Refuse a tile without any prompt.
+def require_prompt(whole: Sequence[Term], own: str, tiling: Tiling, index: int) -> None:
+    """Check that a tile has a prompt.
 
     Args:
-        whole: terms of the whole picture; their regions are those of the whole.
-        own: the tile's prompt; empty for none.
-        tiling: how tiles lie.
+        whole: terms of the whole picture, with regions in fractions of it.
+        own: the tile's prompt; may be empty.
+        tiling: arrangement of the tiles.
         index: of the tile.
 
     Raises:
@@ -236,36 +258,41 @@ def require_wish(whole: Sequence[Term], own: str, tiling: Tiling, index: int) ->
         return
     tile = tiling.region(index)
     for region in dict.fromkeys(term.region for term in whole):
-        if any(_seen_from(tile, region)):
+        if _visible_part(tile, region) is not None:
             return
+
     row, column = divmod(index, tiling.columns)
     raise UsageError(
-        f"tile {column + 1} of row {row + 1} is asked for nothing; give it a prompt, or the whole picture one"
+        f"tile {column + 1} of row {row + 1} has no prompt; write one for it, or one for the whole picture"
     )
 
 
-def _seen_from(tile: Region, region: Region) -> Iterator[Region]:
-    """Yield what of a region of the whole lies in a tile, in fractions of the tile; nothing if hardly any."""
+def _visible_part(tile: Region, region: Region) -> Region | None:
+    """Return the part of a region that is in a tile, in fractions of the tile; None if it is too small.
+
+    Args:
+        tile: the tile, in fractions of the whole picture.
+        region: the region, in fractions of the whole picture.
+    """
     if region == WHOLE:
-        yield WHOLE
-        return
+        return WHOLE
+
     width, height = tile.right - tile.left, tile.bottom - tile.top
-    seen = Region(
+    visible = Region(
         max(0.0, (region.left - tile.left) / width),
         max(0.0, (region.top - tile.top) / height),
         min(1.0, (region.right - tile.left) / width),
         min(1.0, (region.bottom - tile.top) / height),
     )
-    if min(seen.right - seen.left, seen.bottom - seen.top) >= LEAST_SHARE:
-        yield seen
+    smaller_side = min(visible.right - visible.left, visible.bottom - visible.top)
+    return visible if smaller_side >= LEAST_SHARE else None
 
 
 def prompts_of_whole(whole: Sequence[str], own: Sequence[str], tiling: Tiling) -> list[str]:
-    """Return prompts that ask for the same in one picture, the tiles' in regions of it."""
-    placed = [
-        grammar.format_terms([term])
-        for index, prompt in enumerate(own)
-        if prompt
-        for term in _weighted(prompt, 1.0, tiling.region(index))
-    ]
-    return [*whole, *placed]
+    """Return equal prompts for the whole picture, with the prompts of tiles in regions of it."""
+    prompts = [*whole]
+    for index, prompt in enumerate(own):
+        if prompt:
+            terms = _weighted(prompt, 1.0, tiling.region(index))
+            prompts += [grammar.format_terms([term]) for term in terms]
+    return prompts

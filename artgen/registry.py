@@ -48,6 +48,15 @@ class Registry(Generic[Part]):
         self._discover()
         return sorted(self._parts)
 
+    def file_names(self) -> list[str]:
+        """Return the names of the parts' files, sorted, without importing them.
+
+        These are the names of the parts wherever each part is registered under the name of its file.
+        """
+        package = importlib.import_module(self._package)
+        names = [module.name for module in pkgutil.iter_modules(package.__path__)]
+        return sorted(name for name in names if name != "base" and not name.startswith("_"))
+
     def get(self, name: str) -> Part:
         """Return the part called `name`.
 

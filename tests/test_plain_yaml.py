@@ -16,7 +16,7 @@ REFUSED = {
     "bare tag": ("a: ! 1", "line 1: tags"),
     "tagged list": ("a: !!set [1]", "line 1: tags"),
     "object": ("\na: !!python/object/apply:os.system [id]", "line 2: tags"),
-    "key twice": ("a: 1\nb: {c: 1, c: 2}", "line 2: a key stands twice"),
+    "key twice": ("a: 1\nb: {c: 1, c: 2}", "line 2: a key is repeated"),
     "list as key": ("? [1]\n: 2", "line 1"),
     "open list": ("a: [", "line 1"),
     "control character": ("a: \x00", "special characters"),

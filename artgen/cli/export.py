@@ -9,6 +9,9 @@ import typer
 
 from artgen.cli.messages import print_answer, reported
 from artgen.cli.shared import Json, Yes, written_path
+from artgen.export.formats import format_of, formats
+
+_FORMATS = ", ".join(formats.file_names())
 
 
 def export(
@@ -18,7 +21,7 @@ def export(
     ] = None,
     form: Annotated[
         str | None,
-        typer.Option("--format", help="png, webp, svg, ora, or layers (a folder); default: as --out says."),
+        typer.Option("--format", help=f"One of {_FORMATS}; default: by the suffix of --out."),
     ] = None,
     transparent: Annotated[bool, typer.Option("--transparent", help="Leave out the background.")] = False,
     candidate: Annotated[int, typer.Option(help="Which candidate; 1 is the best.")] = 1,
@@ -35,19 +38,18 @@ def export(
 ) -> None:
     """Write a run's picture at any size as PNG, WebP or SVG: artgen export RUN --size 4096x4096."""
     with reported(as_json):
-        from artgen.config.values import written_size
+        from artgen.config.values import size_option
         from artgen.errors import UsageError
-        from artgen.export.files import FORMATS, export_run, export_sheet
+        from artgen.export.files import export_run, export_sheet
         from artgen.runs.saved import open_run
 
-        wanted = written_size(size) if size is not None else None
-        suffix = out.suffix.lower().removeprefix(".") if out is not None else ""
-        name = form or suffix or "png"
-        if name not in FORMATS:
-            raise UsageError(f"no format {name!r}; known: {', '.join(FORMATS)}")
+        wanted = size_option(size) if size is not None else None
+        by_suffix = format_of(out) if form is None and out is not None and out.suffix else "png"
+        name = form or by_suffix
+        suffix = formats.get(name).suffix
         opened = open_run(run, open_files=yes)
         kind = "sheet" if sheet else "export" if candidate == 1 else f"export-{candidate}"
-        path = out or opened.folder / f"{kind}{f'-{size.lower()}' if size else ''}.{name}"
+        path = out or opened.folder / f"{kind}{f'-{size.lower()}' if size else ''}{suffix}"
         if path.exists() and not force:
             raise UsageError(f"{path} is there already; choose another --out, or replace it with --force")
         if sheet:

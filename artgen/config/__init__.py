@@ -1,4 +1,4 @@
-"""The description of a run: its sections, how it is read, and the presets."""
+"""The configuration of a run: its sections, readers and presets."""
 
 from artgen.config.reading import load_config_file, load_mapping, options_from
 from artgen.config.run import EditOptions, RunConfig

@@ -1,7 +1,7 @@
-"""How a guide is written: `NAME`, `NAME:TAG` or `NAME=FILE`, each with an optional `@weight`. No torch.
+"""The notation of guides: `NAME`, `NAME:TAG` or `NAME=FILE`, each with an optional `@weight`. No torch.
 
-This is the only code that splits a guide's text. The check of what a configuration opens and the loader
-both use it, so that they cannot disagree about the path.
+This is the only code that parses a guide's text. Both the check of the files a configuration opens and the
+loader use it, so that they cannot disagree about the path.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class GuideSpec:
         name: model name.
         tag: name of pretrained weights, or None.
         file: weights file or directory, or None.
-        weight: its vote's weight.
+        weight: weight of its score.
     """
 
     name: str
@@ -56,10 +56,10 @@ def parse_guide(text: str) -> GuideSpec:
             raise UsageError(f"guide weight {weighted[2]!r} is not a number; write NAME@0.5") from None
         if not 0 < weight < 1e6:
             raise UsageError(f"guide weight {weight} must be positive; leave the guide out instead")
+
+    tag = None
     name, equals, file = text.partition("=")
-    if equals:
-        tag = None
-    else:
+    if not equals:
         name, _, tag = text.partition(":")
     if not name.strip() or (equals and not file):
         raise UsageError(

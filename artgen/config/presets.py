@@ -4,7 +4,7 @@ A preset is a YAML file in `artgen_assets/presets`:
 
     description: one line for `artgen presets`
     values: {steps: 200}                 # any keys of the configuration
-    renderers: {strokes: {steps: 300}}   # on top, for one renderer
+    renderers: {strokes: {steps: 300}}   # override `values` for one renderer
     guides: {doodle: {cutouts: {count: 16}}, others: {cutouts: {count: 8}}}
 """
 
@@ -22,13 +22,13 @@ from artgen.files import shipped_folder
 from artgen.options import Options
 
 SHIPPED = ("draft", "normal", "best")
-"""Presets in the order of the time they take."""
+"""Presets, fastest first."""
 OTHERS = "others"
-"""Key for the guides a preset does not name."""
+"""Key for all guides that a preset does not name."""
 
 
 class Preset(Options):
-    """What a preset's file holds; see the module."""
+    """The content of a preset's file; the module's docstring has an example."""
 
     description: str
     values: dict[str, Any] = Field({})
@@ -37,7 +37,7 @@ class Preset(Options):
 
 
 def load_preset(name: str) -> Preset:
-    """Return the preset of that name.
+    """Return a preset by its name.
 
     Raises:
         UsageError: no such preset; the message names the nearest.
@@ -57,25 +57,27 @@ def describe_presets() -> dict[str, str]:
 
 
 def apply_preset(values: Mapping[str, Any], name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values with a preset on top, as it is for the renderer and guides in use.
+    """Return the values overridden by a preset, as it is for the renderer and guides in use.
 
     Args:
         values: the configuration so far.
-        name: the preset's.
-        given: what is put on top of the preset later; only its renderer and guides are looked at.
+        name: of the preset.
+        given: values that will override the preset; only their renderer and guides matter here.
     """
     preset = load_preset(name)
     renderer = given.get("renderer", values.get("renderer", RunConfig.model_fields["renderer"].default))
     guides = given.get("guides", values.get("guides", RunConfig.model_fields["guides"].default))
+
     result = merged(values, preset.values)
     result = merged(result, preset.renderers.get(str(renderer), {}))
+    others = preset.guides.get(OTHERS, {})
     for guide in [guides] if isinstance(guides, str) else guides:
-        result = merged(result, preset.guides.get(_bare_name(str(guide)), preset.guides.get(OTHERS, {})))
+        result = merged(result, preset.guides.get(_bare_name(str(guide)), others))
     return result
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return two nested mappings as one; where both have a value, that of `above`.
+    """Return two nested mappings as one; where both have a value, `above` wins.
 
     Example:
         >>> merged({"cutouts": {"count": 4, "flip": 0}}, {"cutouts": {"count": 8}})
@@ -97,10 +99,11 @@ def _bare_name(guide: str) -> str:
 
 
 def _files() -> dict[str, Path]:
-    """Return the presets' files by name, the quickest first."""
+    """Return the presets' files by name, fastest preset first."""
     folder = shipped_folder("presets")
-    found = {
-        file.name.removesuffix(".yaml"): file for file in folder.iterdir() if file.name.endswith(".yaml")
-    }
+    files = [file for file in folder.iterdir() if file.name.endswith(".yaml")]
+    found = {file.name.removesuffix(".yaml"): file for file in files}
+
     shipped = [name for name in SHIPPED if name in found]
-    return {name: found[name] for name in [*shipped, *sorted(set(found) - set(shipped))]}
+    others = sorted(set(found) - set(shipped))
+    return {name: found[name] for name in [*shipped, *others]}

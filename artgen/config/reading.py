@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ValidationError,
-)
+from pydantic import BaseModel, ValidationError
 
 from artgen.config.sections import CutoutOptions as CutoutOptions
 from artgen.config.sections import OptimiserOptions as OptimiserOptions
@@ -28,25 +25,27 @@ def load_mapping(text: str) -> dict[str, Any]:
     """Read a YAML or JSON mapping.
 
     Raises:
-        UsageError: it is too large, no mapping, or more than plain YAML (see `read_yaml`).
+        UsageError: it is too large, not a mapping, or not plain YAML (see `read_yaml`).
     """
     if len(text) > LARGEST_CONFIG:
         raise UsageError(
-            f"a configuration of {len(text)} characters is refused; at most {LARGEST_CONFIG} are read"
+            f"the configuration has {len(text)} characters; shorten it to at most {LARGEST_CONFIG}"
         )
+
     values = _read_json(text)
     if values is None:
         try:
             values = read_yaml(text)
         except ValueError as error:
             raise UsageError(f"the configuration is {error}") from None
+
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise UsageError("the configuration must be a mapping of names to values, such as 'steps: 200'")
     return values
 
 
 def _read_json(text: str) -> Any:
-    """Return what JSON text holds, None if it is none; YAML would read its `1e-9` as a word."""
+    """Return the value of JSON text, None if the text is not a JSON object; YAML would read `1e-9` as text."""
     try:
         return json.loads(text) if text.lstrip().startswith("{") else None
     except (ValueError, RecursionError):
@@ -58,12 +57,12 @@ def load_config_file(path: Path) -> dict[str, Any]:
 
     Raises:
         InputError: the file cannot be read.
-        UsageError: its content is of no use.
+        UsageError: its content is invalid.
     """
     try:
         if path.stat().st_size > LARGEST_CONFIG:
             raise InputError(
-                f"{path}: larger than {LARGEST_CONFIG} bytes, so no configuration; give another file"
+                f"{path}: is larger than {LARGEST_CONFIG} bytes, too large for a configuration; check the path"
             )
         return load_mapping(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -76,24 +75,26 @@ def options_from(model: type[BaseModel], values: Mapping[str, Any], owner: str) 
     Args:
         model: the options' class.
         values: option names to values.
-        owner: what the options belong to, for the message ("renderer pixel").
+        owner: the owner of the options, for the message ("renderer pixel").
 
     Raises:
-        UsageError: an unknown option or a value of no use.
+        UsageError: an option is unknown or a value is invalid.
     """
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        raise UsageError(f"{owner}: {_one_line(error, model)}") from None
+        raise UsageError(f"{owner}: {one_line_error(error, model)}") from None
 
 
-def _one_line(error: ValidationError, model: type[BaseModel]) -> str:
+def one_line_error(error: ValidationError, model: type[BaseModel]) -> str:
     """Return the first problem as one line that names the key, the value and the cure."""
     first = error.errors(include_url=False)[0]
     path = [str(part) for part in first["loc"]]
     name = ".".join(part if part.isprintable() else repr(part) for part in path)
+
     if first["type"] == "extra_forbidden":
         return f"unknown key {name!r}{did_you_mean(path[-1], _fields_at(model, path[:-1]))}"
+
     message = first["msg"].removeprefix("Value error, ")
     if not path:
         return message
@@ -102,6 +103,7 @@ def _one_line(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
+    """Return the names of the fields at a path of nested models, none if there is no model at that path."""
     for part in path:
         annotation = model.model_fields[part].annotation if part in model.model_fields else None
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):

@@ -1,4 +1,4 @@
-"""The part of a configuration that says what to paint where."""
+"""The part of a configuration that describes what to paint where: prompts, compositions, tiles."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from artgen.grid import Tiling
 from artgen.options import Options
 
 NOT_WITH_TILES = ("composition", "init", "target", "style", "mask", "transparent", "wrap")
-"""Keys that apply to a picture in one piece only."""
+"""Keys that cannot be combined with tiles."""
 PARSED = ("_terms", "_tile_terms")
 """Cached properties that depend on the prompts."""
 
 
 def _one_or_many(value: Any) -> Any:
+    """Return a single text as a tuple; anything else is checked later."""
     return (value,) if isinstance(value, str) else value
 
 
@@ -44,20 +45,20 @@ class Request(Options):
     tile_prompts: TextGrid = Field((), description="a prompt for each tile: 'a ; b / c ; d'")
     tile_patches: TextGrid = Field(
         (),
-        description="patch sets for each tile: 'sky ; sky / plants ; '; an empty cell takes the collage's own",
+        description="patch sets for each tile: 'sky ; sky / plants ; '; an empty cell uses the collage's patches",
     )
 
     @model_validator(mode="after")
     def _check_request(self) -> Request:
         if self.composition:
             compositions.check_grid(self.composition, 3, 3, "the nine regions of a composition")
-        grammar.require_few(len(self.all_terms()))
+        grammar.check_term_count(len(self.all_terms()))
 
         tiling = self.tiling()
         if tiling is not None:
             self._check_tiles(tiling)
         elif self.tile_patches:
-            raise ValueError("tile_patches are given without tiles; add --tiles COLUMNSxROWS")
+            raise ValueError("tile_patches have no effect without tiles; add --tiles COLUMNSxROWS")
         return self
 
     def _check_tiles(self, tiling: Tiling) -> None:
@@ -71,7 +72,7 @@ class Request(Options):
                 compositions.check_grid(grid, tiling.rows, tiling.columns, owner)
 
         for index, own in enumerate(cells_of(self.tile_prompts, tiling)):
-            compositions.require_wish(self.terms(), own, tiling, index)
+            compositions.require_prompt(self.terms(), own, tiling, index)
 
     def model_copy(  # the run-time type checker of the tests does not know `Self`
         self: Copied, *, update: Mapping[str, Any] | None = None, deep: bool = False
@@ -85,23 +86,23 @@ class Request(Options):
 
     @property
     def title(self) -> str:
-        """The first prompt, for names of folders; `target` if there is none."""
+        """The first prompt, for folder names; `target` without prompts."""
         cells = [*compositions.filled_cells(self.composition), *compositions.filled_cells(self.tile_prompts)]
         return next(iter([*self.prompts, *cells]), "target")
 
     def terms(self) -> list[grammar.Term]:
-        """Return the terms of a picture in one piece, those of a composition's regions included."""
+        """Return the terms of the whole picture, including those of a composition's regions."""
         return list(self._terms)
 
     def all_terms(self) -> list[grammar.Term]:
-        """Return all terms, those of the tiles' own prompts included."""
+        """Return all terms, including those of the tiles' own prompts."""
         return [*self._terms, *self._tile_terms]
 
     @cached_property
     def _terms(self) -> tuple[grammar.Term, ...]:
         if not self.composition:
             return tuple(grammar.parse_all(self.prompts))
-        cells = [cell for row in self.composition for cell in row]
+        cells = compositions.all_cells(self.composition)
         return tuple(compositions.three_by_three(self.prompts, cells))
 
     @cached_property
@@ -109,7 +110,7 @@ class Request(Options):
         return tuple(grammar.parse_all(compositions.filled_cells(self.tile_prompts)))
 
     def tiling(self) -> Tiling | None:
-        """Return the arrangement of the tiles, None for a picture in one piece.
+        """Return the arrangement of the tiles, None for a picture without tiles.
 
         Raises:
             UsageError: `tiles` is not COLUMNSxROWS.
@@ -122,6 +123,5 @@ class Request(Options):
 
 
 def cells_of(grid: compositions.Grid, tiling: Tiling) -> list[str]:
-    """Return one text for each tile, row by row; empty texts if there is no grid."""
-    cells = [cell for row in grid for cell in row]
-    return cells or [""] * tiling.count
+    """Return one text for each tile, row by row; empty texts without a grid."""
+    return compositions.all_cells(grid) or [""] * tiling.count

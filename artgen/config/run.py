@@ -8,14 +8,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, ValidationError, model_validator
 
 from artgen.config.guide_spec import parse_guide
-from artgen.config.reading import _one_line, load_mapping
+from artgen.config.reading import load_mapping, one_line_error
 from artgen.config.request import Request, Strings
 from artgen.config.sections import CutoutOptions as CutoutOptions
 from artgen.config.sections import EvolutionOptions
@@ -23,14 +19,14 @@ from artgen.config.sections import OptimiserOptions as OptimiserOptions
 from artgen.config.sections import SnapshotOptions as SnapshotOptions
 from artgen.config.sections import Sorted as Sorted
 from artgen.config.sections import TimelapseOptions as TimelapseOptions
-from artgen.config.values import Aspect, Named, WrittenSize
+from artgen.config.values import AspectField, NameField, SizeField
 from artgen.errors import UsageError
 from artgen.named_files import background_file, may_be_file, palette_file, patch_set_names
 from artgen.options import Options
 from artgen.terms import term_kinds
 
 MOST_EDITS = 50
-"""Most edits, one after the other, that a picture's configuration may tell of."""
+"""Longest chain of edits a configuration may record."""
 
 
 class RunConfig(Request):
@@ -41,59 +37,66 @@ class RunConfig(Request):
     """
 
     templates: Strings = Field(
-        ("{}",), max_length=1000, description="sentences around the words; their embeddings are averaged"
+        ("{}",),
+        max_length=1000,
+        description="sentences that contain the prompt as {}; their embeddings are averaged",
     )
-    renderer: str = Field("pixel", description="what the picture is made of")
-    options: Annotated[dict[str, Any], Sorted] = Field({}, description="the renderer's own options")
+    renderer: str = Field("pixel", description="what the picture is made of (artgen renderers)")
+    options: Annotated[dict[str, Any], Sorted] = Field({}, description="options of the renderer")
     guides: Strings = Field(
         ("doodle",), max_length=100, description="models that judge: NAME, NAME:TAG or NAME=FILE, @weight"
     )
-    distance: Literal["spherical", "cosine"] = Field("spherical", description="between picture and words")
+    distance: Literal["spherical", "cosine"] = Field(
+        "spherical", description="distance between the embeddings of picture and prompt"
+    )
     contrast: float = Field(
-        0.0, ge=0, le=1, description="part of the softmax against the guide's other names"
+        0.0, ge=0, le=1, description="weight of the softmax against the guide's other names"
     )
     steps: int = Field(200, ge=1, le=1_000_000, description="optimisation steps")
-    seconds: float | None = Field(None, gt=0, description="stop after so many seconds instead")
+    seconds: float | None = Field(None, gt=0, description="stop after this many seconds instead")
     seed: int = Field(default_factory=lambda: secrets.randbelow(2**31), ge=0, lt=2**63)
     population: int | None = Field(
-        None, ge=1, le=4096, description="candidates optimised side by side; default: the renderer's own"
+        None, ge=1, le=4096, description="number of candidates; default: the renderer's own"
     )
-    canvas: WrittenSize | None = Field(None, description="size that is optimised, WxH")
-    size: WrittenSize | None = Field(None, description="size of image.png, WxH; default long side 1024")
-    aspect: Aspect | None = Field(None, description="width:height of the picture")
-    background: Named = Field(
-        "white", description="what is behind the picture: a colour's name, #rrggbb, or a picture file"
+    canvas: SizeField | None = Field(None, description="size at which the picture is optimised, WxH")
+    size: SizeField | None = Field(None, description="size of image.png, WxH; default: longer side 1024")
+    aspect: AspectField | None = Field(None, description="width:height of the picture")
+    background: NameField = Field(
+        "white", description="background: a colour's name, #rrggbb, or a picture file"
     )
     transparent: bool = Field(
-        False, description="keep the exported picture's alpha; painted to look right on anything"
+        False, description="export with alpha; the picture is optimised for any background"
     )
     clear: float = Field(
-        0.4, ge=0, lt=1, description="with transparent: part of the picture that should be clear"
+        0.4, ge=0, lt=1, description="with transparent: fraction of the picture that should be clear"
     )
     wrap: bool = Field(
-        False, description="views may cross the edges, so that the picture tiles without a seam"
+        False, description="let cutouts cross the edges, so that copies of the picture tile without a seam"
     )
-    palette: Named | None = Field(
-        None, description="colours divided by commas, a .gpl, .hex or .pal file, or a name (artgen palettes)"
+    palette: NameField | None = Field(
+        None,
+        description="colours separated by commas, a .gpl, .hex or .pal file, or a name (artgen palettes)",
     )
     cutouts: CutoutOptions = CutoutOptions()
     optimiser: OptimiserOptions = OptimiserOptions()
     evolution: EvolutionOptions = EvolutionOptions()
     losses: Annotated[dict[str, float], Sorted] = Field({}, description="weight of each additional loss")
-    init: Named | None = Field(None, description="picture or SVG to start from")
-    target: Named | None = Field(None, description="picture to fit")
-    style: Named | None = Field(None, description="picture whose style is wanted")
-    mask: Named | None = Field(
+    init: NameField | None = Field(None, description="picture or SVG to start from")
+    target: NameField | None = Field(None, description="picture to fit")
+    style: NameField | None = Field(None, description="picture whose style to imitate")
+    mask: NameField | None = Field(
         None,
-        description="picture: what is white in it changes, what is black stays as in init, target or background",
+        description="picture: white areas are painted, black areas stay as in init, target or background",
     )
     snapshots: SnapshotOptions = SnapshotOptions()
     timelapse: TimelapseOptions = TimelapseOptions()
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="the guides' number format")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="number format of the guides"
+    )
     device: str = Field("auto", description="auto, cpu, cuda or mps")
     threads: int | None = Field(None, ge=1, le=1024, description="CPU threads")
     edited: EditOptions | None = Field(
-        None, description="the run this one goes on from, and what was changed; written by artgen edit"
+        None, description="the run that was edited, and the changes; written by artgen edit"
     )
 
     @model_validator(mode="after")
@@ -102,17 +105,20 @@ class RunConfig(Request):
             raise ValueError(
                 'nothing to paint: give a prompt ("a blue rabbit"), --target FILE or --style FILE'
             )
+
         if self.canvas is not None and self.aspect is not None:
             raise ValueError("canvas and aspect contradict each other; give one of them")
         if self.all_terms() and not self.guides:
-            raise ValueError("guides is empty, so nobody judges the words; name one, or leave it out")
+            raise ValueError("guides is empty, but the prompts need a guide; name one, or leave it out")
+
         if not self.templates:
-            raise ValueError("templates is empty; write '{}' for the words as they are, or leave it out")
+            raise ValueError("templates is empty; write '{}' for the prompt alone, or leave it out")
         for template in self.templates:
             if template.count("{}") != 1:
                 raise ValueError(f"template {template!r} needs exactly one {{}}, such as 'a drawing of {{}}'")
-        if any("\0" in path for path in self._own_files()):  # the edited run's own were checked with it
-            raise ValueError("a file's name holds the control character U+0000; remove it")
+
+        if any("\0" in path for path in self._own_files()):  # those of an edited run were checked with it
+            raise ValueError("a file's name contains the control character U+0000; remove it")
         return self
 
     @classmethod
@@ -120,12 +126,12 @@ class RunConfig(Request):
         """Return the validated configuration.
 
         Raises:
-            UsageError: a key is unknown (the nearest is named) or a value is of no use.
+            UsageError: a key is unknown (the message names the nearest) or a value is invalid.
         """
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            raise UsageError(_one_line(error, cls)) from None
+            raise UsageError(one_line_error(error, cls)) from None
 
     def to_json(self) -> str:
         """Return the configuration as one JSON object."""
@@ -141,7 +147,7 @@ class RunConfig(Request):
         return list(dict.fromkeys([*self._own_files(), *before]))
 
     def _own_files(self) -> list[str]:
-        """Return the same without those of the run that this one was edited from."""
+        """Return the paths of this configuration, without those of the run it was edited from."""
         named = [path for path in (self.init, self.target, self.style) if path is not None]
         pictures: list[str] = []
         for term in self.all_terms():
@@ -159,11 +165,11 @@ class RunConfig(Request):
         return list(dict.fromkeys([*(kept if self.mask is not None else ()), *named]))
 
     def _option_files(self) -> list[str]:
-        """Return the paths that the renderer's own options name, one for each file."""
+        """Return the paths of local files in the renderer's options."""
         texts = {key: value for key, value in self.options.items() if isinstance(value, str)}
         palette = palette_file(texts.pop("palette", ""))
 
-        # A renderer of another package may take the whole text for a path, or its parts.
+        # A renderer of another package may open the whole text as a path, or parts of it.
         listed = [text for key, text in texts.items() if key != "patches"]
         for text in texts.values():
             listed += patch_set_names(text)
@@ -179,29 +185,29 @@ class RunConfig(Request):
         """Read YAML or JSON.
 
         Raises:
-            UsageError: not YAML, tags other than plain ones, unknown keys, wrong types.
+            UsageError: not plain YAML, an unknown key, or a value of the wrong type.
         """
         return cls.make(load_mapping(text))
 
 
 class EditOptions(Options):
-    """What `artgen edit` did to the best candidate of another run, so that it can be repeated."""
+    """The changes that `artgen edit` made to the best candidate of another run, so that they can be repeated."""
 
-    config: RunConfig = Field(description="of the run that was edited")
-    step: int = Field(ge=0, le=1_000_000, description="steps that run had made")
-    lock: tuple[int, ...] = Field((), description="elements that stayed as they were, numbered as in it")
-    delete: tuple[int, ...] = Field((), description="elements that were removed, numbered as in it")
-    steps: int = Field(ge=0, le=1_000_000, description="steps made afterwards")
+    config: RunConfig = Field(description="configuration of the edited run")
+    step: int = Field(ge=0, le=1_000_000, description="number of steps of the edited run")
+    lock: tuple[int, ...] = Field((), description="locked elements, with their numbers in the edited run")
+    delete: tuple[int, ...] = Field((), description="removed elements, with their numbers in the edited run")
+    steps: int = Field(ge=0, le=1_000_000, description="number of steps after the edit")
 
     @model_validator(mode="after")
     def _not_endless(self) -> EditOptions:
         edits, before = 1, self.config.edited
         while before is not None:
-            edits, before = edits + 1, before.config.edited
+            edits += 1
+            before = before.config.edited
+
         if edits > MOST_EDITS:
-            raise ValueError(
-                f"more than {MOST_EDITS} edits, one after the other; begin with its SVG (--init)"
-            )
+            raise ValueError(f"more than {MOST_EDITS} edits in a row; start a new run from the SVG (--init)")
         return self
 
 

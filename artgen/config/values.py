@@ -1,4 +1,4 @@
-"""Values as people write them: sizes, shapes and names."""
+"""Types of configuration values that people write as text: sizes, aspect ratios, names."""
 
 from __future__ import annotations
 
@@ -14,23 +14,28 @@ LARGEST_SIDE = 32768
 
 
 def parse_size(value: Any) -> Any:
-    """Read `"640x480"` (width x height) as a `Size`."""
+    """Read `"640x480"` (width x height) as a `Size`; pass on None.
+
+    Raises:
+        ValueError: not a size, or a side is out of range.
+    """
     if value is not None and not isinstance(value, Size):
         value = str(value)
         width, cross, height = value.lower().partition("x")
         if not cross or not width.strip().isdecimal() or not height.strip().isdecimal():
             raise ValueError(f"{value[:40]!r} is not a size; write WIDTHxHEIGHT, such as 640x480")
         value = Size(int(height), int(width))
+
     if isinstance(value, Size) and not all(1 <= side <= LARGEST_SIDE for side in value):
-        raise ValueError(f"a size needs sides of 1 to {LARGEST_SIDE} pixels")
+        raise ValueError(f"the sides of a size must be 1 to {LARGEST_SIDE} pixels")
     return value
 
 
-def written_size(text: str) -> Size:
-    """Read `"640x480"` from the command line.
+def size_option(text: str) -> Size:
+    """Read the command-line option `--size`, such as `"640x480"`.
 
     Raises:
-        UsageError: not a size, or too large.
+        UsageError: the text is not a size, or the size is too large.
     """
     try:
         size: Size = parse_size(text)
@@ -40,7 +45,11 @@ def written_size(text: str) -> Size:
 
 
 def parse_aspect(value: Any) -> Any:
-    """Read `"3:2"` (width:height) as a number."""
+    """Read `"3:2"` (width:height) as a number; pass on anything else.
+
+    Raises:
+        ValueError: the parts are not numbers, or the height is 0.
+    """
     if isinstance(value, str) and ":" in value:
         width, _, height = value.partition(":")
         try:
@@ -53,14 +62,20 @@ def parse_aspect(value: Any) -> Any:
 
 
 def _not_blank(value: str) -> str:
+    """Refuse an empty text, which usually comes from a shell variable that is not set."""
     if not value.strip():
         raise ValueError("is empty; name something, or leave it out")
     return value
 
 
-Named = Annotated[str, AfterValidator(_not_blank)]
-"""A file, a colour or a palette; an empty text, as of a variable that is not set, is none."""
-WrittenSize = Annotated[
-    Size, BeforeValidator(parse_size), PlainSerializer(lambda size: f"{size.width}x{size.height}")
-]
-Aspect = Annotated[float, BeforeValidator(parse_aspect), Field(gt=0.02, lt=50)]
+def _format_size(size: Size) -> str:
+    """Return a size as `parse_size` reads it."""
+    return f"{size.width}x{size.height}"
+
+
+NameField = Annotated[str, AfterValidator(_not_blank)]
+"""Name or path of a file, a colour or a palette; never empty."""
+SizeField = Annotated[Size, BeforeValidator(parse_size), PlainSerializer(_format_size)]
+"""A size, written as `640x480` (width x height)."""
+AspectField = Annotated[float, BeforeValidator(parse_aspect), Field(gt=0.02, lt=50)]
+"""Width / height, written as a number or as `3:2`."""

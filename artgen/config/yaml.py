@@ -1,4 +1,4 @@
-"""The one reader of YAML: plain values only, nothing that can grow, run or surprise."""
+"""The only reader of YAML: plain values, without aliases, tags and the surprises of YAML 1.1."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 import yaml
 
 LONGEST_NUMBER = 64
-"""Most characters of a whole number; what is longer is text (Python refuses to print such numbers)."""
+"""Most characters of a number; anything longer is text (Python refuses to print such numbers)."""
 _TAG = "tag:yaml.org,2002:"
 
 
 def read_yaml(text: str | bytes) -> Any:
-    r"""Return what a YAML document holds: mappings, lists, text, numbers, switches and nothing else.
+    r"""Return the content of a YAML document: mappings, lists, text, numbers and booleans only.
 
-    Aliases (which make small files huge), tags (which name objects) and keys that stand
-    twice are refused. `3:2` and `2024-01-01` are text, not a number of minutes and a
-    date as in YAML 1.1.
+    Aliases (which make small files huge), tags (which create objects) and repeated keys are
+    refused. `3:2` and `2024-01-01` are text. In YAML 1.1 they would be a number of minutes
+    and a date.
 
     Raises:
-        ValueError: anything else, with one line that names the place.
+        ValueError: anything else; the message is one line that names the place.
 
     Example:
         >>> read_yaml("aspect: 3:2\nsteps: 5")
@@ -41,6 +41,7 @@ def read_yaml(text: str | bytes) -> Any:
 
 
 def _short(reason: object) -> str:
+    """Return a reason as one line of limited length."""
     return " ".join(str(reason).split())[:160]
 
 
@@ -48,7 +49,7 @@ class _PlainLoader(yaml.SafeLoader):
     """The safe loader without aliases, tags, repeated keys, dates and numbers of base 60."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        """Refuse aliases and tags before anything is made of them."""
+        """Refuse aliases and tags before they are resolved."""
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent):
             raise _refusal("aliases (*name) are refused; write the value out", event)
@@ -57,18 +58,20 @@ class _PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
-        """Take for text what is a date or a number of base 60 in YAML 1.1 only, and endless numbers."""
+        """Read dates, numbers of base 60 and very long numbers as text."""
         tag = super().resolve(kind, value, implicit)
-        number = tag in (f"{_TAG}int", f"{_TAG}float")
-        if tag == f"{_TAG}timestamp" or (number and (":" in value or len(value) > LONGEST_NUMBER)):
+
+        is_number = tag in (f"{_TAG}int", f"{_TAG}float")
+        is_odd_number = is_number and (":" in value or len(value) > LONGEST_NUMBER)
+        if tag == f"{_TAG}timestamp" or is_odd_number:
             return f"{_TAG}str"
         return tag
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        """Refuse keys that stand twice, of which one would be lost."""
+        """Refuse repeated keys, of which all but one would be lost."""
         mapping = super().construct_mapping(node, deep)
         if len(mapping) < len(node.value):
-            raise _refusal("a key stands twice; remove one of them", node)
+            raise _refusal("a key is repeated; remove one of them", node)
         return mapping
 
 

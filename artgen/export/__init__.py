@@ -1,1 +1,1 @@
-"""Files out of snapshots: PNG, SVG, layers, video."""
+"""Finished pictures as files: PNG, WebP, SVG, layers, films."""

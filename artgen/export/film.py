@@ -1,4 +1,4 @@
-"""Films out of pictures: MP4 through PyAV, GIF through Pillow."""
+"""Films from pictures: MP4 with PyAV, GIF with Pillow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Frame = UInt8[np.ndarray, "height width 3"]
 QUALITY = "18"
 """x264's constant rate factor: 18 is visually lossless for most pictures."""
 GIF_TICK = 0.01
-"""The unit of a GIF's frame durations in seconds; browsers slow down anything below two."""
+"""Unit of a GIF's frame durations in seconds. Browsers slow down frames shorter than two units."""
 
 
 def write_mp4(path: Path, frames: Sequence[Path], rate: int, hold: float) -> None:
@@ -29,10 +29,10 @@ def write_mp4(path: Path, frames: Sequence[Path], rate: int, hold: float) -> Non
         path: the film.
         frames: pictures of one size; odd sizes are padded to even ones by repeating the edge.
         rate: frames per second.
-        hold: seconds for which the last frame stays.
+        hold: seconds for which the last frame is shown.
 
     Raises:
-        RunError: there is no frame, or the encoder or the disk fails.
+        RunError: there are no frames, or the encoder or the disk fails.
     """
     import av
 
@@ -49,16 +49,23 @@ def write_mp4(path: Path, frames: Sequence[Path], rate: int, hold: float) -> Non
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
             container.mux(stream.encode(None))
     except (av.FFmpegError, ValueError) as error:
-        raise RunError(f"{path}: the film cannot be made ({error}); use --timelapse gif, or none") from None
+        raise RunError(
+            f"{path}: the film cannot be encoded ({error}); use --timelapse gif, or none"
+        ) from None
     write_atomically(path, buffer.getvalue())
 
 
 def write_gif(path: Path, frames: Sequence[Path], rate: int, hold: float) -> None:
-    """Write an animation that repeats for ever; arguments as for `write_mp4`."""
+    """Write an animation that repeats forever; arguments as for `write_mp4`.
+
+    Raises:
+        RunError: there are no frames, or the disk fails.
+    """
     tick = max(round(1 / rate / GIF_TICK), 2) * GIF_TICK
     pictures = [Pillow.fromarray(pixels) for pixels in _held(frames, 0)]
     durations = [round(1000 * tick)] * len(pictures)
     durations[-1] += round(1000 * hold)
+
     buffer = io.BytesIO()
     pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
     write_atomically(path, buffer.getvalue())
@@ -76,9 +83,9 @@ def pad_to_even(pixels: Frame) -> UInt8[np.ndarray, "even_height even_width 3"]:
 
 
 def _held(frames: Sequence[Path], repeats: int) -> Iterator[Frame]:
-    """Yield the pictures, and the last one `repeats` times more."""
+    """Yield the pictures, and the last one `repeats` more times."""
     if not frames:
-        raise RunError("there is no frame for the film; let the run make at least one step")
+        raise RunError("there are no frames for the film; let the run make at least one step")
     for path in [*frames, *[frames[-1]] * repeats]:
         with Pillow.open(path, formats=["PNG"]) as picture:
             yield np.asarray(picture.convert("RGB"))

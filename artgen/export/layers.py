@@ -1,4 +1,4 @@
-"""Layered pictures: a folder of PNG files with a JSON of what they are, and OpenRaster (.ora).
+"""Layered pictures: a folder of PNG files with a JSON description, and OpenRaster (.ora).
 
 OpenRaster is a zip archive that GIMP, Krita and MyPaint open:
 https://www.freedesktop.org/wiki/Specifications/OpenRaster/
@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from artgen.errors import UsageError
+from artgen.errors import RunError, UsageError
 from artgen.files import file_name, write_atomically
 from artgen.images import to_pillow
 from artgen.printable import xml_text
@@ -28,15 +28,16 @@ from artgen.types import Size
 Rgba = Float[Tensor, "4 height width"]
 
 THUMBNAIL = 256
+"""Longest side of the thumbnail in pixels, as the specification asks."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-"""Date of the entries, so that the same layers give the same bytes."""
+"""Date of all entries, so that equal layers give equal bytes."""
 
 
 def layers_of(renderer: Renderer, size: Size) -> list[Layer]:
-    """Return the layers of the first candidate, the lowest first.
+    """Return the layers of the first candidate, lowest first.
 
     Raises:
-        UsageError: the renderer has none.
+        UsageError: the renderer has no layers.
     """
     with torch.no_grad():
         layers = renderer.layers(size)
@@ -46,7 +47,7 @@ def layers_of(renderer: Renderer, size: Size) -> list[Layer]:
 
 
 def flattened(layers: Sequence[Layer], size: Size) -> Rgba:
-    """Return the layers painted over each other, premultiplied."""
+    """Return the layers composited in order, premultiplied."""
     canvas = torch.zeros(4, *size)
     for layer in layers:
         height, width = layer.image.shape[1:]
@@ -59,26 +60,35 @@ def write_layer_folder(layers: Sequence[Layer], size: Size, folder: Path) -> lis
     """Write one PNG for each layer, and `layers.json`.
 
     Args:
-        layers: the lowest first.
+        layers: lowest first.
         size: of the whole picture.
-        folder: made if need be.
+        folder: created if it does not exist.
 
     Returns:
-        The files, in order; the JSON file last.
+        The files in order; the JSON file is the last.
+
+    Raises:
+        RunError: the folder cannot be created or written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be created ({error.strerror}); choose another --out") from None
+
     written, described = [], []
     for number, layer in enumerate(layers):
         path = folder / f"{number:04d}-{file_name(layer.name)}.png"
         write_atomically(path, png(layer.image))
         written.append(path)
         described.append(_described(layer, path.name))
+
     text = json.dumps({"width": size.width, "height": size.height, "layers": described}, indent=1)
     write_atomically(folder / "layers.json", text.encode())
     return [*written, folder / "layers.json"]
 
 
 def _described(layer: Layer, file: str) -> dict[str, object]:
+    """Return the entry of a layer in `layers.json`."""
     height, width = layer.image.shape[1:]
     place = {"left": layer.left, "top": layer.top, "width": width, "height": height}
     return {"file": file, "name": layer.name, **place, **layer.metadata}
@@ -88,12 +98,12 @@ def openraster(layers: Sequence[Layer], size: Size, merged: Rgba | None = None) 
     """Return an OpenRaster file.
 
     Args:
-        layers: the lowest first.
+        layers: lowest first.
         size: of the whole picture.
-        merged: [4, H, W] premultiplied, the picture itself; the layers painted over
-            each other if None.
+        merged: [4, H, W] premultiplied, the whole picture; None to composite the layers.
     """
     merged = flattened(layers, size) if merged is None else merged
+
     stack = ElementTree.Element("stack")
     files: dict[str, bytes] = {}
     for number, layer in enumerate(layers):
@@ -109,8 +119,10 @@ def openraster(layers: Sequence[Layer], size: Size, merged: Rgba | None = None) 
         entry = ElementTree.Element("layer", {"name": xml_text(layer.name), **place})
         entry.set("composite-op", "svg:src-over")
         stack.insert(0, entry)  # OpenRaster lists the uppermost first
+
     image = ElementTree.Element("image", {"version": "0.0.3", "w": str(size.width), "h": str(size.height)})
     image.append(stack)
+
     files["stack.xml"] = ElementTree.tostring(image, "utf-8", xml_declaration=True)
     files["mergedimage.png"] = png(merged)
     files["Thumbnails/thumbnail.png"] = png(merged, THUMBNAIL)
@@ -118,7 +130,7 @@ def openraster(layers: Sequence[Layer], size: Size, merged: Rgba | None = None) 
 
 
 def _archive(files: dict[str, bytes]) -> bytes:
-    """Return a zip archive; PNG data and the type, which must come first, are stored as they are."""
+    """Return a zip archive of the files in order. Only XML is compressed: `mimetype` must not be, PNG is already."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in files.items():

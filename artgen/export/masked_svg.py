@@ -1,4 +1,4 @@
-"""A vector picture under a mask: what may not change is put over it as an embedded picture."""
+"""Vector pictures with a mask: the areas that must not change are embedded as pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from artgen.renderers.background import Background
 
 
 def with_mask(svg: str, background: Background, size: Size) -> str:
-    """Return the document with the background's mask and kept picture; unchanged without a mask.
+    """Return the document with the mask, over the picture that is kept; unchanged without a mask.
 
     Args:
         svg: a document of this size.
@@ -19,10 +19,13 @@ def with_mask(svg: str, background: Background, size: Size) -> str:
     """
     if background.mask is None:
         return svg
+
+    # `free` is the mask as alpha: what of a white picture is left. `kept` is what shows without a picture.
     blank = torch.zeros(1, 4, *size)
     white = torch.ones(1, 4, *size)
     free = Background(torch.ones(3, 1, 1), background.mask).masked(white)[0, 3:]
     kept = background.masked(blank)[0]
+
     inner = svg[svg.index("<svg") :]
     frame = f'width="{size.width}" height="{size.height}"'
     return (

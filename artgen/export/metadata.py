@@ -1,4 +1,4 @@
-"""What artgen writes into pictures besides pixels, and reads back: text entries of PNG, XMP of WebP."""
+"""The configuration in the metadata of pictures: text entries of PNG, XMP of WebP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from artgen.errors import InputError
 from artgen.files import require_plain_file
 
 METADATA_KEY = "artgen"
-"""The PNG text entry that holds the configuration as JSON."""
+"""Key of the PNG text entry that contains the configuration as JSON."""
 LONGEST_METADATA = 1 << 20
 """Longest configuration in a picture, in characters."""
 NAMESPACE = "urn:artgen:1.0:"
@@ -26,10 +26,10 @@ _PACKET = (
 
 
 def xmp_packet(configuration: str) -> bytes:
-    r"""Return an XMP packet (ISO 16684-1) that holds a configuration.
+    r"""Return an XMP packet (ISO 16684-1) that contains a configuration.
 
-    The JSON in it is ASCII, because XML has no way to write some of the characters that a
-    prompt may have.
+    Its JSON is ASCII, because XML cannot express some of the characters that a prompt may
+    contain.
 
     Args:
         configuration: JSON.
@@ -43,15 +43,15 @@ def xmp_packet(configuration: str) -> bytes:
 
 
 def read_configuration(path: Path) -> str:
-    """Return the configuration that is in a PNG or WebP picture, as JSON.
+    """Return the configuration in a PNG or WebP picture as JSON.
 
     Raises:
-        InputError: no such file, another format, or without a configuration.
+        InputError: no such file, another format, or no configuration in it.
     """
     text = read_entry(path, METADATA_KEY, "give a picture artgen made")
     if text is None or len(text) > LONGEST_METADATA:
         raise InputError(
-            f"{path}: holds no artgen configuration; give a picture artgen made, or use --config"
+            f"{path}: contains no artgen configuration; give a picture artgen made, or use --config"
         )
     try:
         json.loads(text)
@@ -63,12 +63,12 @@ def read_configuration(path: Path) -> str:
 
 
 def read_entry(path: Path, key: str, cure: str) -> str | None:
-    """Return a text that is in a picture, None if there is none; the pixels stay undecoded.
+    """Return a text entry of a picture, None without one; no pixels are decoded.
 
     Args:
-        path: a PNG, or a WebP for the configuration.
+        path: a PNG, or a WebP if the key is that of the configuration.
         key: of the PNG's text entry.
-        cure: what to do if the file is no such picture, for the message.
+        cure: advice if the file is not such a picture, for the message.
 
     Raises:
         InputError: no such file, or not a readable picture.

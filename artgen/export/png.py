@@ -1,4 +1,4 @@
-"""PNG out of tensors, with the whole configuration in the metadata."""
+"""PNG files from tensors, with the configuration in the metadata."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ from artgen.images import to_pillow
 
 
 def write_png(path: Path, image: torch.Tensor, configuration: str | None = None) -> None:
-    """Write a [3 or 4, H, W] picture in [0, 1] (alpha premultiplied), with its configuration if given."""
+    """Write a picture.
+
+    Args:
+        path: the file.
+        image: [3, H, W], or [4, H, W] premultiplied, in [0, 1].
+        configuration: JSON for the metadata, or None.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
     information = PngInfo()
     if configuration is not None:
         information.add_itxt(METADATA_KEY, configuration)

@@ -1,7 +1,7 @@
-"""The film of a run: frames kept beside it, so that a killed run still gives its film.
+"""The film of a run. Frames are kept in its folder, so that a resumed run still has all of them.
 
-Which steps are frames depends on the configuration alone (with `--seconds`, on the part
-of the time that is used up), so a resumed run writes the frames it would have written.
+Which steps are frames depends on the configuration alone (with `--seconds`, on the fraction
+of the time that has passed), so a resumed run writes the same frames as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from artgen.files import make_part_folder
 from artgen.types import Image
 
 FOLDER = "frames"
-"""Folder of the frames in a run's folder."""
+"""Name of the folder for frames in a run's folder."""
 _FRAME = re.compile(r"(\d{7})\.png")
 
 
 class Timelapse:
-    """Writes frames while a run goes on, and the film at its end.
+    """Writes frames during a run, and the film at its end.
 
     Args:
         folder: the run's folder.
-        options: what film is wanted.
+        options: format, frames and size of the film.
         done: number of steps already done; frames of later steps are removed.
     """
 
@@ -53,13 +53,13 @@ class Timelapse:
         return sorted(path for path in self._folder.iterdir() if _FRAME.fullmatch(path.name))
 
     def note(self, step: int, before: float, after: float, draw: Callable[[int], Image]) -> None:
-        """Write a frame if this step is one to show.
+        """Write a frame if the film shows this step.
 
         Args:
             step: number of steps done.
-            before: part of the run that was done before this step, in [0, 1].
-            after: part of the run that is done now.
-            draw: returns the picture [1, 3, H, W] with a longer side of so many pixels.
+            before: progress of the run before this step, in [0, 1].
+            after: progress of the run after this step, in [0, 1].
+            draw: takes a longer side in pixels, and returns the picture [1, 3, H, W].
         """
         every = self._options.every
         if every is not None:
@@ -70,7 +70,7 @@ class Timelapse:
             self.add(step, draw)
 
     def add(self, step: int, draw: Callable[[int], Image]) -> None:
-        """Write a frame, unless there is one of this step or no film is wanted."""
+        """Write a frame, unless this step has one or the run makes no film."""
         if not self._films or step == self._last_step:
             return
         make_part_folder(self._folder)

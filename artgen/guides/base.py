@@ -21,12 +21,12 @@ Pictures = Float[Tensor, "items 3 height width"]
 
 @dataclass(frozen=True)
 class Variation:
-    """How much the views of a picture may vary; the names are those of the configuration's `cutouts`.
+    """How much cutouts may vary, with the names of the configuration's `cutouts`.
 
     Args:
-        smallest: smallest crop, as part of the region's side.
+        smallest: smallest crop, as a fraction of the region's side.
         perspective: strength of the random perspective.
-        flip: part of the views that are mirrored.
+        flip: fraction of the cutouts that are mirrored.
         noise: standard deviation of the noise added to them.
     """
 
@@ -36,7 +36,7 @@ class Variation:
     noise: float = 0.05
 
     def narrowed(self, other: Variation) -> Variation:
-        """Return what suits both.
+        """Return a variation that suits both guides: the narrower of each setting.
 
         Example:
             >>> Variation().narrowed(Variation(smallest=0.9, perspective=0.2, flip=0.0))
@@ -55,15 +55,14 @@ class Guide(abc.ABC):
 
     Attributes:
         name: as the user wrote it, without the weight.
-        image_size: the picture size its image tower takes.
+        image_size: picture size of its image tower.
         logit_scale: factor from cosine to logit.
-        names: its own list of distractors, may be empty.
-        variation: how much the views it is shown may vary, where the user does not say.
+        names: its own list of distractors; may be empty.
+        variation: how much its cutouts vary unless the user says otherwise.
         device: where it runs.
         digest: SHA-256 of everything that decides its embeddings, hexadecimal.
-        weights_digest: SHA-256 of its weights file alone. Checkpoints and reports of earlier versions have
-            this one as the guide's digest.
-        precision: number format of the image tower, stored with a run and reused.
+        weights_digest: SHA-256 of its weights file alone, which earlier versions stored as the digest.
+        precision: number format of the image tower; stored with a run and reused.
     """
 
     formats: ClassVar[tuple[torch.dtype, ...]] = (torch.float32, torch.bfloat16)
@@ -87,7 +86,7 @@ class Guide(abc.ABC):
         """Return [N, D] unit-length embeddings, differentiable in the pictures.
 
         Args:
-            images: [N, 3, H, W] sRGB in [0, 1], any size; resized and normalised here.
+            images: [N, 3, H, W] sRGB in [0, 1], any size; the guide resizes and normalises them.
         """
 
     @abc.abstractmethod
@@ -97,7 +96,7 @@ class Guide(abc.ABC):
         Args:
             images: as in `encode_image`.
             layers: indices from 0 (nearest the picture) to `layer_count - 1`; negative
-                ones count from the end.
+                indices count from the end.
         """
 
     @property
@@ -109,8 +108,8 @@ class Guide(abc.ABC):
     def use_precision(self, precision: torch.dtype) -> None:
         """Run the image tower in this number format from now on."""
 
-    def painter(self) -> Guide:
-        """Return the guide as a painter follows it; most guides judge and lead alike."""
+    def for_painting(self) -> Guide:
+        """Return the guide whose gradients a run follows; for most guides, the guide itself."""
         return self
 
 

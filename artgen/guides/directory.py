@@ -1,8 +1,8 @@
 """A guide's directory, read through a strict schema. No torch.
 
-A directory may come from a stranger. open_clip's own reader passes on whatever the configuration says: it
-picks the weights among several files, pickles included, and hands arguments to tokenizers that can run
-Python files of the directory. Here every key is known, every size is bounded, and the files are named.
+A directory may come from a stranger. open_clip's own reader trusts the configuration: it picks the weights
+from several files, pickles included, and passes arguments to tokenizers that can run Python files of the
+directory. Here only known keys are accepted, every size is bounded, and the file names are fixed.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class GuideDirectory:
         config: the model and its preprocessing.
         weights: the safetensors file.
         names: the guide's own distractors.
-        painting: how to paint by it.
-        digest: SHA-256 of every file that decides a result.
+        painting: the settings for painting.
+        digest: SHA-256 over all files that decide a result.
         weights_digest: SHA-256 of the weights file.
     """
 
@@ -115,7 +115,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _checked(model: type[BaseModel], data: bytes | None, path: Path, key: str | None = None) -> Any:
-    """Return JSON as a model; what is missing has the model's defaults.
+    """Return JSON as a model; missing keys have the model's defaults.
 
     Args:
         model: its schema.

@@ -19,7 +19,7 @@ def build_model(read: GuideDirectory) -> Any:
 
     Raises:
         InputError: the file is far too small for the model.
-        Exception: whatever open_clip, timm, torch and safetensors raise on what does not fit.
+        Exception: whatever open_clip, timm, torch and safetensors raise on a mismatch.
     """
     from open_clip.factory import load_checkpoint
     from open_clip.model import set_model_preprocess_cfg
@@ -29,8 +29,8 @@ def build_model(read: GuideDirectory) -> Any:
     model = _without_weights(read.config.model_cfg)
     load_checkpoint(model, str(read.weights), strict=True)
 
-    told = read.config.preprocess_cfg.model_dump(exclude_none=True)
-    preprocess = merge_preprocess_dict(PreprocessCfg(), told)
+    configured = read.config.preprocess_cfg.model_dump(exclude_none=True)
+    preprocess = merge_preprocess_dict(PreprocessCfg(), configured)
     preprocess["size"] = model.visual.image_size
     set_model_preprocess_cfg(model, preprocess)
     return model
@@ -50,7 +50,7 @@ def _without_weights(config: ModelConfig) -> Any:
 
 
 def _require_enough_weights(read: GuideDirectory) -> None:
-    """Refuse a configuration of far more parameters than the file can contain, before memory is taken for them.
+    """Refuse a configuration with far more parameters than the file can contain, before allocating them.
 
     Raises:
         InputError: there are more than two parameters for each byte.
@@ -67,7 +67,7 @@ def _require_enough_weights(read: GuideDirectory) -> None:
 
 
 def make_tokenizer(config: TextConfig, source: Path) -> Any:
-    """Return CLIP's own tokenizer, or that of one of open_clip's models; never one from the directory.
+    """Return CLIP's own tokenizer, or that of an open_clip model; never one from the directory.
 
     Args:
         config: of the text tower.
@@ -78,8 +78,8 @@ def make_tokenizer(config: TextConfig, source: Path) -> Any:
     """
     import open_clip
 
-    told = config.tokenizer_kwargs
-    options = told.model_dump(exclude_unset=True, exclude_none=True) if told is not None else {}
+    arguments = config.tokenizer_kwargs
+    options = arguments.model_dump(exclude_unset=True, exclude_none=True) if arguments is not None else {}
     if not config.hf_tokenizer_name:
         if config.vocab_size < CLIP_VOCABULARY:
             raise InputError(
@@ -101,7 +101,7 @@ def make_tokenizer(config: TextConfig, source: Path) -> Any:
 
 
 def require_hub_names(model: str) -> None:
-    """Refuse an open_clip model whose tokenizer or text tower has the name of a folder that lies here.
+    """Refuse an open_clip model whose tokenizer or text tower has the name of a folder in the working folder.
 
     The transformers library opens such a folder instead of the files on the hub.
 
@@ -115,6 +115,6 @@ def require_hub_names(model: str) -> None:
         name = text.get(key)
         if name and Path(name).exists():
             raise InputError(
-                f"{name}: lies in the working folder and would be opened as part of the guide {model!r}; "
+                f"{name}: is in the working folder and would be opened as part of the guide {model!r}; "
                 "rename it, or run artgen from another folder"
             )

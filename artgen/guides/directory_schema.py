@@ -1,4 +1,4 @@
-"""What the JSON files of a guide's directory may contain: known keys, bounded sizes, nothing that runs code.
+"""What the JSON files of a guide's directory may contain: known keys, bounded sizes, no code.
 
 The keys of the model are those of open_clip 3.3 (`CLIPVisionCfg`, `CLIPTextCfg`, `PreprocessCfg`).
 """
@@ -66,7 +66,7 @@ class TokenizerOptions(_Strict):
 
 
 class TowerConfig(_Strict):
-    """What open_clip's image and text transformers have in common."""
+    """Keys common to open_clip's image and text transformers."""
 
     mlp_ratio: Ratio = 4.0
     ls_init_value: float | None = Field(None, ge=0, le=10)
@@ -110,7 +110,7 @@ class VisionConfig(TowerConfig):
 
 
 class TextConfig(TowerConfig):
-    """`text_cfg`: a transformer of open_clip; those of the transformers library are refused."""
+    """`text_cfg`: a transformer of open_clip; models of the transformers library are refused."""
 
     context_length: int = Field(77, ge=2, le=1024)
     vocab_size: int = Field(CLIP_VOCABULARY, ge=1, le=2_000_000)
@@ -171,7 +171,7 @@ class Names(_Strict):
 
 
 class Painting(_Strict):
-    """`painting.json`: how much views vary, and how the parts of the embedding count."""
+    """`painting.json`: how much cutouts vary and how blocks of the embedding are weighted."""
 
     smallest: Share | None = None
     perspective: Share | None = None

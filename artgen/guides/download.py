@@ -1,4 +1,4 @@
-"""Getting pretrained weights, with an early and clear word when there is no network."""
+"""Downloading pretrained weights, with a quick and clear error when there is no network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from artgen.errors import InputError, UsageError, did_you_mean
 
 PATIENCE_SECONDS = 10.0
-"""How long the server may take to say that the weights exist."""
+"""Seconds within which the server must confirm that the weights exist."""
 
 
 def ensure_downloaded(model: str, tag: str) -> Path:
@@ -27,11 +27,13 @@ def ensure_downloaded(model: str, tag: str) -> Path:
         raise UsageError(
             f"{model!r} has no weights {tag!r}{did_you_mean(tag, tags)} (known: {', '.join(tags)})"
         )
+
     if not _is_reachable(entry):
         raise InputError(
             f"{model}:{tag}: not downloaded yet, and the server does not answer; connect to the network, "
             f"give a file ({model}=FILE.safetensors), or use the bundled guide (--guide doodle)"
         )
+
     try:
         return Path(download_pretrained(entry))
     except Exception as error:  # whatever the network, the hub or the disk raise
@@ -48,18 +50,20 @@ def _is_reachable(entry: dict[str, str]) -> bool:
     pool = concurrent.futures.ThreadPoolExecutor(max_workers=1)
     try:
         return pool.submit(_answers, entry).result(PATIENCE_SECONDS)
-    except Exception:  # no answer in time, no route, no name: all mean the same to the user
+    except Exception:  # a timeout, no route, an unknown host: all mean the same to the user
         return False
     finally:
         pool.shutdown(wait=False)
 
 
 def _is_cached(entry: dict[str, str]) -> bool:
+    """Return whether the weights are in the cache of open_clip or of the Hugging Face hub."""
     from huggingface_hub import try_to_load_from_cache
 
     hub = entry.get("hf_hub", "")
     if not hub:
         return (Path("~/.cache/clip").expanduser() / Path(entry["url"]).name).is_file()
+
     repository, _, file = hub.rpartition("/")
     stem = file.rpartition(".")[0] or "open_clip_pytorch_model"
     candidates = (f"{stem}.safetensors", file or "open_clip_pytorch_model.bin", "open_clip_model.safetensors")
@@ -67,6 +71,7 @@ def _is_cached(entry: dict[str, str]) -> bool:
 
 
 def _answers(entry: dict[str, str]) -> bool:
+    """Return whether the server that has the weights responds without an error of its own."""
     import httpx
     from huggingface_hub import constants
 

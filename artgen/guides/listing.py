@@ -1,4 +1,4 @@
-"""What guides there are, and what one is like."""
+"""Listing guides and describing one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def list_guides() -> dict[str, list[str]]:
 
 
 def describe_guide(name: str) -> str:
-    """Return a bundled guide's model card, or what open_clip says of a model.
+    """Return a bundled guide's model card, or the tags and the configuration of an open_clip model.
 
     Raises:
         UsageError: no such guide.

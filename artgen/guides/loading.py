@@ -12,8 +12,8 @@ def load_guide(name: str | GuideSpec, device: str | torch.device = "cpu") -> Gui
     """Load a guide: the bundled `doodle`, or any open_clip model.
 
     Args:
-        name: `NAME`, `NAME:TAG` or `NAME=FILE.safetensors`, or what `parse_guide` made of it. A text is
-            parsed once; a label that was parsed already may contain `@` and would give another path.
+        name: `NAME`, `NAME:TAG` or `NAME=FILE.safetensors`, or the result of `parse_guide`. Do not pass the
+            label of a parsed guide: its path may contain `@`, and would be parsed differently.
         device: where its weights go.
 
     Raises:
@@ -29,6 +29,6 @@ def load_guide(name: str | GuideSpec, device: str | torch.device = "cpu") -> Gui
     if spec.tag is None and spec.file is None and spec.name in guides.names():
         return guides.get(spec.name)(spec, device)
 
-    from artgen.guides.openclip import load_openclip
+    from artgen.guides.openclip_loading import load_openclip
 
     return load_openclip(spec, device)

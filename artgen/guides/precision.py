@@ -22,34 +22,36 @@ logger = logging.getLogger(__name__)
 LEAST_AGREEMENT = 0.99
 """Cosine between the gradients of two formats, below which the smaller one is refused."""
 LEAST_GAIN = 0.9
-"""A format must take less than this part of float32's time to be worth changing."""
+"""bfloat16 must take less than this fraction of float32's time to be chosen."""
 _REPETITIONS = 3
 
 
 def format_name(precision: torch.dtype) -> Literal["float32", "bfloat16"]:
-    """Return the number format's name as checkpoints have it."""
+    """Return the name of a number format in checkpoints."""
     return "bfloat16" if precision == torch.bfloat16 else "float32"
 
 
 def choose_precision(guide: Guide, views: int, device: torch.device, wanted: str = "auto") -> torch.dtype:
     """Return the faster of float32 and bfloat16, if the gradients agree.
 
-    The choice is measured once for each guide, batch, device, thread count and torch
-    version and kept in the user's cache, so that the same machine chooses the same again.
+    The choice is measured once for each guide, batch size, device, thread count and torch
+    version, and kept in the user's cache. The same machine therefore makes the same choice again.
 
     Args:
         guide: the guide to measure.
         views: pictures per pass.
         device: where it runs.
-        wanted: "auto", or a format to take without measuring.
+        wanted: "auto", or a format to use without measuring.
     """
     if wanted != "auto":
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[wanted]
+
     path = user_cache_path("artgen") / "precision.json"
     key = "/".join(
         [guide.digest[:16], str(views), str(device), platform.processor() or platform.machine(),
          str(torch.get_num_threads()), torch.__version__]
     )  # fmt: skip
+
     known = _read(path)
     if known.get(key) not in ("float32", "bfloat16"):
         known = {key: _measure(guide, views, device)}
@@ -58,6 +60,7 @@ def choose_precision(guide: Guide, views: int, device: torch.device, wanted: str
 
 
 def _measure(guide: Guide, views: int, device: torch.device) -> str:
+    """Return the name of the faster format whose gradients agree with float32."""
     images = torch.rand(views, 3, *guide.image_size, generator=torch.Generator().manual_seed(0)).to(device)
     before = guide.precision
     timings, gradients = {}, {}
@@ -70,6 +73,7 @@ def _measure(guide: Guide, views: int, device: torch.device) -> str:
         return "float32"
     finally:
         guide.use_precision(before)
+
     full, half = (gradients[p].flatten().double() for p in (torch.float32, torch.bfloat16))
     agreement = float(functional.cosine_similarity(full, half, dim=0))
     gain = timings[torch.bfloat16] / timings[torch.float32]
@@ -95,6 +99,7 @@ def _time_gradient(guide: Guide, images: torch.Tensor) -> tuple[float, torch.Ten
 
 
 def _read(path: Path) -> dict[str, str]:
+    """Return the cached choices; none if the file is missing or damaged."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -111,4 +116,4 @@ def _remember(path: Path, choice: dict[str, str]) -> None:
             temporary.write_text(json.dumps({**_read(path), **choice}, indent=1), encoding="utf-8")
             temporary.replace(path)
     except (OSError, TimeoutError) as error:
-        logger.info("the number format cannot be remembered in %s: %s", path, error)
+        logger.info("the number format cannot be saved in %s: %s", path, error)

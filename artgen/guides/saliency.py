@@ -13,7 +13,7 @@ from artgen.types import Image
 
 @torch.no_grad()
 def saliency(guide: Guide, picture: Image) -> Float[Tensor, "1 1 height width"]:
-    """Return a map in [0, 1] of the picture's size: the mean squared activation, scaled to its range.
+    """Return a map in [0, 1] of the picture's size: the mean squared activation, scaled to the full range.
 
     Args:
         guide: any guide with feature maps.

@@ -1,8 +1,9 @@
-"""The image tower of the bundled guide, registered with timm: what a picture means, and how it looks.
+"""The image tower of the bundled guide, registered with timm: a picture's meaning and its look.
 
-The meaning comes from a small plain ResNet: dense 3x3 convolutions only, in bfloat16 and channels_last the
-fastest thing a CPU can do. The look is the picture itself on the principal axes of drawings, so that its
-gradient leads straight to the drawing the words call to mind.
+The meaning comes from a small ResNet of dense 3x3 convolutions, which CPUs compute fastest in bfloat16 and
+channels_last. The look is the picture projected on the principal axes of drawings, so that its gradient points
+straight to the average drawing of the words.
+
 Importing this module makes `timm.create_model("doodle_tower")` work, which open_clip calls.
 """
 
@@ -21,14 +22,14 @@ WIDTHS = (64, 160, 320)
 DEPTHS = (2, 2, 2)
 STRIDES = (1, 2, 2)
 SCENE = 155
-"""Length of the part of the embedding that says what is shown, in which colours, how many, and on which ground."""
+"""Length of the block for what is shown: things, colours, number and background."""
 SHADES, ROUGH = 4, 14
-"""Numbers of a colour and of a rough name: just enough to tell the things of a picture apart."""
+"""Lengths of the codes of a colour and of a rough name: just enough to distinguish the things in one picture."""
 BOUND = (SHADES + 2) * ROUGH
-"""Length of the part that says what has which colour, and what is further right or below."""
+"""Length of the block for which thing has which colour, and which is further right or below."""
 MEANING = SCENE + BOUND
 GLANCE = 32
-"""Side of the small picture that the look is taken from, in pixels."""
+"""Side of the small picture that the look is computed from, in pixels."""
 
 
 class Block(nn.Module):
@@ -67,10 +68,9 @@ class DoodleResNet(nn.Module):
         )
         stages, channels = [], WIDTHS[0]
         for width, depth, stride in zip(WIDTHS, DEPTHS, STRIDES, strict=True):
-            blocks = [
-                Block(channels if i == 0 else width, width, stride if i == 0 else 1) for i in range(depth)
-            ]
-            stages.append(nn.Sequential(*blocks))
+            first = Block(channels, width, stride)
+            others = [Block(width, width, 1) for _ in range(depth - 1)]
+            stages.append(nn.Sequential(first, *others))
             channels = width
         self.stages = nn.Sequential(*stages)
 
@@ -87,11 +87,11 @@ class DoodleResNet(nn.Module):
 
         Args:
             x: [N, 3, H, W] pictures.
-            indices: which of the maps, the last so many if a number, all if None.
-            norm: without effect, there is no final norm.
-            stop_early: leave out what comes after the last map asked for.
+            indices: which maps; a number for that many from the end, None for all.
+            norm: ignored; there is no final norm.
+            stop_early: do not compute stages after the last requested map.
             output_fmt: "NCHW" only.
-            intermediates_only: leave out the last map itself.
+            intermediates_only: return only the list of maps.
         """
         assert output_fmt == "NCHW"
         taken, deepest = feature_take_indices(1 + len(self.stages), indices)
@@ -110,11 +110,12 @@ class DoodleResNet(nn.Module):
 
 
 class Binding(nn.Module):
-    """What has which colour, and what is where: products of a rough name and keys at every place, averaged.
+    """Which thing has which colour and position: outer products of rough names and keys, averaged over places.
 
-    The keys of a place are its colour, and its coordinates as far as there is a thing. A sum of outer
-    products keeps together what belongs together ("tensor product variable binding", Smolensky 1990); a network
-    of ReLUs learns such products badly, so they are built in.
+    The keys of a place are its colour, and its coordinates where there is a thing. A sum of outer products
+    keeps each thing with its own attributes ("tensor product variable binding", Smolensky 1990). Networks of
+    ReLUs learn such products badly, so they are built in.
+
     Shapes: [N, channels, H, W] -> [N, 6 * 14], key by key.
     """
 
@@ -124,21 +125,23 @@ class Binding(nn.Module):
         self.keys = nn.Conv2d(channels, SHADES + 1, 1)
 
     def forward(self, places: Tensor) -> Tensor:
-        """Map features of places to bound names, [N, 84]."""
+        """Map features [N, channels, H, W] to bound names [N, 84]."""
         height, width = places.shape[-2:]
         colour, presence = self.keys(places).split([SHADES, 1], 1)
         thing = torch.relu(presence)
         x = torch.linspace(-1, 1, width, device=places.device, dtype=thing.dtype)
         y = torch.linspace(-1, 1, height, device=places.device, dtype=thing.dtype)[:, None]
         keys = torch.cat([colour, thing * x, thing * y], 1)
-        return (keys.flatten(2) @ self.names(places).flatten(2).mT / (height * width)).flatten(1)
+
+        products = keys.flatten(2) @ self.names(places).flatten(2).mT  # [N, 6, 14]
+        return (products / (height * width)).flatten(1)
 
 
 class Look(nn.Module):
     """A picture's coordinates on the principal axes of drawings ("eigenpictures", Sirovich and Kirby 1987).
 
     Args:
-        axes: how many.
+        axes: number of axes.
     """
 
     def __init__(self, axes: int):
@@ -147,7 +150,8 @@ class Look(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map pictures [N, 3, 64, 64] in -1..1 to coordinates [N, axes]."""
-        return self.axes(functional.avg_pool2d(image, image.shape[-1] // GLANCE).flatten(1))
+        small = functional.avg_pool2d(image, image.shape[-1] // GLANCE)  # [N, 3, 32, 32]
+        return self.axes(small.flatten(1))
 
 
 class DoodleTower(nn.Module):
@@ -156,12 +160,12 @@ class DoodleTower(nn.Module):
     Shapes: [N, 3, 64, 64] in -1..1 -> [N, num_classes], of which the first 239 are the meaning.
 
     Attributes:
-        share: the look's part of the cosine, in [0, 1].
-        silent: leave the meaning out, which saves nearly all of the work; its numbers are 0 then.
+        share: the look's fraction of the cosine, in [0, 1].
+        skips_meaning: set the meaning to 0 instead of computing it, which saves nearly all of the work.
     """
 
     share: Tensor
-    silent: bool = False
+    skips_meaning: bool = False
 
     def __init__(self, num_classes: int = 2 * MEANING):
         super().__init__()
@@ -173,10 +177,14 @@ class DoodleTower(nn.Module):
         self.look = Look(num_classes - MEANING)
         self.register_buffer("share", torch.tensor(0.5))
 
-    def without(self, unheard: Tensor) -> DoodleTower:
-        """Return a tower that shares the weights and leaves out what is `unheard`, bool [num_classes], if it can."""
+    def skip_outputs(self, unused: Tensor) -> DoodleTower:
+        """Return a tower with the same weights that skips the meaning if none of it is used.
+
+        Args:
+            unused: bool [num_classes], true for the outputs that may be 0.
+        """
         other = copy.copy(self)
-        other.silent = bool(unheard[:MEANING].all())
+        other.skips_meaning = bool(unused[:MEANING].all())
         return other
 
     def forward_intermediates(self, x: Tensor, *arguments, **options) -> list[Tensor] | tuple:
@@ -184,17 +192,20 @@ class DoodleTower(nn.Module):
         return self.body.forward_intermediates(x, *arguments, **options)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the embeddings in float32, of unit length unless the tower is silent."""
+        """Return the embeddings in float32, of unit length unless the meaning is skipped."""
         look = functional.normalize(self.look(image).float(), dim=1)
         share = self.share.float()
-        if self.silent:
+        if self.skips_meaning:
             return torch.cat([look.new_zeros(len(look), MEANING), share.sqrt() * look], dim=1)
-        places = self.body(image)
-        meaning = functional.normalize(torch.cat([self.pool(places), self.bind(places)], 1).float(), dim=1)
+
+        places = self.body(image)  # [N, 320, 4, 4]
+        meaning = torch.cat([self.pool(places), self.bind(places)], 1).float()  # [N, 239]
+        meaning = functional.normalize(meaning, dim=1)
         return torch.cat([(1 - share).sqrt() * meaning, share.sqrt() * look], dim=1)
 
 
 @register_model
 def doodle_tower(pretrained: bool = False, **kwargs) -> DoodleTower:
     """Build the tower of meaning and look; timm and open_clip call this by its name."""
-    return DoodleTower(**{key: value for key, value in kwargs.items() if key == "num_classes"})
+    accepted = {key: value for key, value in kwargs.items() if key == "num_classes"}  # timm passes more
+    return DoodleTower(**accepted)

@@ -1,1 +1,1 @@
-"""Probes: read-only analyses of a picture, a run or a guide."""
+"""Probes: read-only analyses of pictures, runs and guides."""

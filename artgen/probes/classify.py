@@ -1,4 +1,4 @@
-"""Zero-shot classification: the simplest look into a guide."""
+"""Zero-shot classification: the probability a guide gives each label."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from artgen.types import Image
 
 @torch.no_grad()
 def classify(guide: Guide, image: Image, labels: Sequence[str]) -> dict[str, float]:
-    """Return each label's probability, most probable first.
+    """Return the probability of each label, most probable first.
 
     Args:
         guide: compares the picture with the labels.
@@ -27,7 +27,8 @@ def classify(guide: Guide, image: Image, labels: Sequence[str]) -> dict[str, flo
     """
     if not labels:
         raise UsageError('no labels to choose from; write --labels "a cat, a dog"')
-    cosine = guide.encode_image(image) @ guide.encode_text(labels).T
+
+    cosine = guide.encode_image(image) @ guide.encode_text(labels).T  # [1, labels]
     probabilities = (guide.logit_scale * cosine).softmax(dim=-1)[0]
     order = probabilities.argsort(descending=True)
     return {labels[int(index)]: float(probabilities[index]) for index in order}

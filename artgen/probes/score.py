@@ -1,7 +1,7 @@
 """Scoring a picture by a guide that did not paint it.
 
-A painter's own guide always likes the picture: it was optimised until it did. Whether the
-picture shows the thing, another model must say.
+The guide that painted a picture always scores it high, because the picture was optimised for
+that. Whether it shows the subject has to be judged by another model.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from artgen import prompts as grammar
+from artgen.config import RunConfig
 from artgen.errors import ArtgenError, InputError, UsageError
 from artgen.guides.base import Guide, parse_guide
 from artgen.guides.loading import load_guide
@@ -22,19 +23,19 @@ from artgen.terms import term_kinds
 from artgen.types import Image
 
 NEAREST = 5
-"""Number of distractors that are named."""
+"""Number of distractors that a result lists."""
 
 
 def score_picture(
     path: Path, prompt: str | None, guide: str, distractors: Sequence[str] | None = None, same: bool = False
 ) -> dict[str, Any]:
-    """Return what a guide says of a picture.
+    """Return how well a picture fits its prompt by a guide.
 
     Args:
         path: a picture, or the folder of a run.
-        prompt: what it should show; a run's own words if None.
+        prompt: what it should show; None for the prompt of its run.
         guide: `NAME`, `NAME:TAG` or `NAME=FILE`.
-        distractors: texts to rank against; the guide's names, or the bundled guide's, if None.
+        distractors: texts to rank against; None for the names of the guide, or of the bundled guide.
         same: allow the guide that painted the picture.
 
     Returns:
@@ -47,19 +48,23 @@ def score_picture(
     picture, painters, words = _facts(path)
     prompt = prompt if prompt is not None else words
     if prompt is None:
-        raise UsageError(f'{path} does not tell what it should show; write artgen score {path} "PROMPT"')
-    texts = [term.content for term in grammar.parse(prompt) if term.weight > 0 and _is_text(term)]
+        raise UsageError(f'{path}: contains no prompt; write artgen score {path} "PROMPT"')
+
+    texts = _positive_texts(grammar.parse(prompt))
     if not texts:
         raise UsageError(
             "there are no words with a positive weight to score; write what the picture should show"
         )
+
     spec = parse_guide(guide)
     if not same and spec.label in painters:
         raise UsageError(_is_the_painter(guide))
+
     image = read_opaque(picture)
     judge = load_guide(spec)
     if not same and painters & {judge.digest, judge.weights_digest}:
         raise UsageError(_is_the_painter(guide))
+
     others = list(distractors) if distractors is not None else _own_distractors(judge)
     if not others:
         raise UsageError('there is nothing to rank against; write --distractors "a cat, a dog"')
@@ -71,13 +76,13 @@ def score(guide: Guide, image: Image, text: str, distractors: Sequence[str]) -> 
     """Return the text's cosine with the picture, and its rank among distractors.
 
     Args:
-        guide: compares.
+        guide: judges the picture.
         image: [1, 3, H, W] in [0, 1].
         text: what the picture should show.
-        distractors: other texts; those equal to `text` are left out.
+        distractors: other texts; copies of `text` are skipped.
     """
-    others = [each for each in dict.fromkeys(distractors) if each.lower() != text.lower()]
-    cosine = (guide.encode_image(image) @ guide.encode_text([text, *others]).T)[0]
+    others = [other for other in dict.fromkeys(distractors) if other.lower() != text.lower()]
+    cosine = (guide.encode_image(image) @ guide.encode_text([text, *others]).T)[0]  # [1 + others]
     own, rest = float(cosine[0]), cosine[1:]
     order = rest.argsort(descending=True, stable=True)[:NEAREST]
     return {
@@ -90,55 +95,58 @@ def score(guide: Guide, image: Image, text: str, distractors: Sequence[str]) -> 
     }
 
 
-def _is_text(term: grammar.Term) -> bool:
-    return term_kinds.get(term.kind).is_text
+def _positive_texts(terms: Sequence[grammar.Term]) -> list[str]:
+    """Return the words that the picture should show."""
+    return [term.content for term in terms if term.weight > 0 and term_kinds.get(term.kind).is_text]
 
 
 def _is_the_painter(guide: str) -> str:
+    """Return the error for a guide that would judge its own picture."""
     return (
         f"the guide {guide!r} painted this picture and cannot judge it; choose another --guide, or add --same"
     )
 
 
 def _own_distractors(judge: Guide) -> list[str]:
-    """Return the guide's own names, else the bundled guide's, with an article."""
+    """Return the names of the guide, else of the bundled guide, with an article."""
     names = judge.names
     if not names:
         try:
             names = load_guide("doodle").names
         except ArtgenError:
-            raise UsageError('the guide has no names of its own; give --distractors "a cat, a dog"') from None
+            raise UsageError('the guide has no list of names; give --distractors "a cat, a dog"') from None
     return [f"a {name}" for name in names]
 
 
 def _facts(path: Path) -> tuple[Path, set[str], str | None]:
     """Return the picture, the labels and hashes of the guides that painted it, and its prompt."""
     picture = path / "image.png" if path.is_dir() else path
-    report = picture.parent / "run.json"
     if path.is_dir() and not picture.is_file():
-        raise InputError(f"{path}: holds no image.png; give a picture, or the folder of a finished run")
-    config, guides = _configuration(picture), []
-    if path.is_dir():
-        try:
-            guides = [
-                str(entry["sha256"]) for entry in json.loads(report.read_text(encoding="utf-8"))["guides"]
-            ]
-        except (OSError, ValueError, KeyError, TypeError):
-            guides = []
+        raise InputError(f"{path}: contains no image.png; give a picture, or the folder of a finished run")
+
+    digests = _guide_digests(path / "run.json") if path.is_dir() else set()
+    config = _configuration(picture)
     if config is None:
-        return picture, set(guides), None
-    labels = [parse_guide(text).label for text in config.guides] if config.terms() else []
-    words = [term.content for term in config.terms() if term.weight > 0 and _is_text(term)]
-    return (
-        picture,
-        {*guides, *labels},
-        grammar.format_terms([grammar.Term(", ".join(words))]) if words else None,
-    )
+        return picture, digests, None
+
+    terms = config.terms()
+    labels = {parse_guide(text).label for text in config.guides} if terms else set()
+    words = _positive_texts(terms)
+    prompt = grammar.format_terms([grammar.Term(", ".join(words))]) if words else None
+    return picture, digests | labels, prompt
 
 
-def _configuration(picture: Path) -> Any:
-    """Return the configuration in a picture's metadata, None if it holds none."""
-    from artgen.config import RunConfig
+def _guide_digests(report: Path) -> set[str]:
+    """Return the hashes of a run's guides; none if its report is missing or damaged."""
+    try:
+        guides = json.loads(report.read_text(encoding="utf-8"))["guides"]
+        return {str(guide["sha256"]) for guide in guides}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
+def _configuration(picture: Path) -> RunConfig | None:
+    """Return the configuration in a picture's metadata, None if there is none."""
     from artgen.export.metadata import read_configuration
 
     try:

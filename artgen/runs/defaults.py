@@ -271,7 +271,7 @@ def _load_voters(
         guides = [load_guide(spec, device) for spec in specs]
     if not specs:
         return []
-    return [Voter(guide.painter(), spec.weight) for guide, spec in zip(guides, specs, strict=True)]
+    return [Voter(guide.for_painting(), spec.weight) for guide, spec in zip(guides, specs, strict=True)]
 
 
 def _variation(loaded: Sequence[Guide], terms: Sequence[Term]) -> Variation:

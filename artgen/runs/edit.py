@@ -10,7 +10,7 @@ from pathlib import Path
 from artgen.config import EditOptions, RunConfig, options_from
 from artgen.engine.events import Event, EventStream, Finished, Notice, Started, Stepped, StopRequested
 from artgen.errors import RunError, UsageError
-from artgen.export.files import SavedRun
+from artgen.export.saved_run import SavedRun
 from artgen.renderers.base import Renderer
 from artgen.runs.inputs import require_known
 from artgen.runs.recorder import Run

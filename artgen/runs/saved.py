@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from artgen.errors import InputError, broken_input
-from artgen.export.files import SavedRun
+from artgen.export.saved_run import SavedRun
 from artgen.memory import check_canvas
 from artgen.renderers.background import make_background
 from artgen.runs.checkpoint import CHECKPOINT, Checkpoint, has_checkpoint, load_checkpoint

@@ -155,7 +155,7 @@ GUIDES = ["local-dir=gift@x/guide", "local-dir=gift@5@1", "local-dir= gift", "lo
 @pytest.mark.parametrize("written", GUIDES)
 def test_a_guide_is_checked_by_the_path_that_is_loaded(written: str, monkeypatch: pytest.MonkeyPatch):
     """The loader and the check agree about the path, whatever is in it."""
-    from artgen.guides import openclip
+    from artgen.guides import openclip_loading
 
     class OpenedError(Exception):
         pass
@@ -166,7 +166,7 @@ def test_a_guide_is_checked_by_the_path_that_is_loaded(written: str, monkeypatch
         opened.append(str(directory))
         raise OpenedError
 
-    monkeypatch.setattr(openclip, "load_directory", note)
+    monkeypatch.setattr(openclip_loading, "load_directory", note)
     config = RunConfig.make({"prompts": "a fox", "guides": written})
     with pytest.raises(OpenedError):
         resolve(config)

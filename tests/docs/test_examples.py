@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,8 +12,11 @@ from types import ModuleType
 import pytest
 import torch
 from PIL import Image as Pillow
+from typer.testing import CliRunner
 
 from artgen import RunConfig, load_guide, paint, prompts
+from artgen.cli import app
+from artgen.export.formats import formats
 from artgen.guides import guides
 from artgen.images import read_opaque
 from artgen.losses import LossContext, losses
@@ -20,6 +24,7 @@ from artgen.renderers import renderers
 from artgen.terms import base as term_base
 from artgen.terms import term_kinds
 from artgen.types import Size
+from tests.contracts import test_formats as format_contract
 from tests.contracts import test_losses as loss_contract
 from tests.contracts import test_renderers as renderer_contract
 from tests.contracts.parts import make
@@ -31,7 +36,7 @@ RED = (230, 25, 25)
 @pytest.fixture
 def example(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     """A function that imports an example; what it registers is forgotten after the test."""
-    for registry in (renderers, losses, guides, term_kinds):
+    for registry in (renderers, losses, guides, term_kinds, formats):
         registry.names()  # find the shipped parts first, so that the copies are complete
         monkeypatch.setattr(registry, "_parts", dict(registry._parts))
 
@@ -141,3 +146,34 @@ def test_guide_names_what_it_does_not_know(example):
     example("example_guide")
     with pytest.raises(UsageError, match=r"no colour in 'a rabbit'; use one of red, green, blue, yellow"):
         load_guide("colours").encode_text(["a rabbit"])
+
+
+def test_format_shows_a_run_in_the_terminal(example, tmp_path: Path):
+    module = example("example_format")
+    target = tmp_path / "red.png"
+    Pillow.new("RGB", (32, 32), RED).save(target)
+    quick(tmp_path, renderer="pixel", options={"cells": 4}, target=str(target), losses={}, steps=150)
+
+    command = ["export", tmp_path / "run", "--format", "ansi", "--size", "6x5", "--out", tmp_path / "red.txt"]
+    result = CliRunner().invoke(app, [str(word) for word in command])
+
+    assert result.exit_code == 0, result.output
+    lines = (tmp_path / "red.txt").read_text(encoding="utf-8").splitlines()
+    assert [line.count(module.LOWER_HALF) for line in lines] == [6, 6, 6]
+    colours = re.findall(r"8;2;(\d+);(\d+);(\d+)m", "".join(lines))
+    assert len(colours) == 2 * 6 * 3
+    for colour in colours:
+        assert all(abs(int(value) - wanted) < 40 for value, wanted in zip(colour, RED, strict=True))
+
+
+def test_format_keeps_the_contract(example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    example("example_format")
+    run = format_contract.saved_run("collage", tmp_path)
+    format_contract.test_another_program_opens_an_odd_size("ansi", True, run, tmp_path)
+    format_contract.test_same_run_same_bytes("ansi", run, tmp_path)
+    format_contract.test_suffix_leads_back_to_the_format("ansi")
+    format_contract.test_sheet_is_written_or_refused_in_one_line("ansi", run, tmp_path)
+    format_contract.test_a_path_that_cannot_be_written_is_one_line("ansi", run, tmp_path)
+    format_contract.test_a_rank_that_does_not_exist("ansi", run, tmp_path)
+    format_contract.test_longest_side_is_a_limit("ansi", run, tmp_path, monkeypatch)
+    format_contract.test_memory_is_checked_by_formats_with_pixels("ansi", run, tmp_path, monkeypatch)

@@ -141,7 +141,7 @@ def test_regions_of_the_whole_are_asked_for_where_they_lie():
     assert [term.content for term in right] == ["a tree", "grass"]
     assert right[0].region == pytest.approx((0, 0, 1 / 3, 1))
     assert [tile_prompts(["[0,0,0.4,1] a tree"], "x", tiling, index)[1:] for index in range(2)][1] == []
-    with pytest.raises(UsageError, match="tile 2 of row 1 is asked for nothing"):
+    with pytest.raises(UsageError, match="tile 2 of row 1 has no prompt"):
         a_config(prompts="[0,0,0.3,1] a tree", tiles="2x1")
 
 
@@ -152,7 +152,7 @@ def test_grids_are_read_row_by_row():
     assert grid == read_grid(text.replace(" / ", "\n\n")) == read_grid(text.split(" / "))
     assert read_grid(r"a\; b ; @dir/x.png ; km \/ h") == (("a; b", "@dir/x.png", "km / h"),)
     assert read_grid("a / / b") == (("a",), ("",), ("b",))
-    with pytest.raises(UsageError, match="take 2 rows of 2"):
+    with pytest.raises(UsageError, match=r"need 2 rows of 2 cells, .* not 2 rows of 3"):
         check_grid(grid, 2, 2, "tiles")
 
 
@@ -167,9 +167,9 @@ def test_grids_are_read_row_by_row():
         ({"tiles": "2x1", "transparent": True}, "cannot be combined with transparent"),
         ({"tiles": "2x1", "composition": "a;b;c / d;e;f / g;h;i"}, "cannot be combined with composition"),
         ({"tile_prompts": "a:b ; c"}, "not a number"),
-        ({"composition": "a ; b"}, "take 3 rows of 3"),
+        ({"composition": "a ; b"}, "need 3 rows of 3 cells, .* not 1 rows of 2"),
         ({"prompts": (), "tile_prompts": "sun ; "}, "tile 2 of row 1"),
-        ({"prompts": (), "tile_prompts": " ; "}, "nothing"),
+        ({"prompts": (), "tile_prompts": " ; "}, "tile 1 of row 1 has no prompt"),
     ],
     ids=str,
 )

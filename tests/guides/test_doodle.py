@@ -45,7 +45,7 @@ def test_features_of_every_stage(guide: Guide):
 @pytest.mark.parametrize(("leads", "least"), [(True, 0.99), (False, 0.98)])
 def test_gradients_agree_in_half_precision(guide: Guide, leads: bool, least: float):
     """While it leads (0.99, which the choice of a number format asks for) and, on pure noise, while it judges."""
-    guide = guide.painter() if leads else guide
+    guide = guide.for_painting() if leads else guide
     images = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     gradients = []
     for precision in (torch.float32, torch.bfloat16):

@@ -212,7 +212,7 @@ def test_a_folder_with_the_name_of_a_tokenizer_is_not_opened(
     """transformers would prefer it to the hub."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(directory, "timm/ViT-B-16-SigLIP")
-    with pytest.raises(InputError, match="timm/ViT-B-16-SigLIP: lies in the working folder"):
+    with pytest.raises(InputError, match="timm/ViT-B-16-SigLIP: is in the working folder"):
         load_guide("ViT-B-16-SigLIP:webli")
     change(directory, "text_cfg", hf_tokenizer_name="timm/ViT-B-16-SigLIP")
-    assert "lies in the working folder" in refusal(directory)
+    assert "is in the working folder" in refusal(directory)

@@ -62,9 +62,9 @@ def test_a_guide_keeps_its_own_constants(tiny_guide: str):
 
 
 def test_siglip_from_a_file_has_siglips_constants():
-    from artgen.guides.openclip import _constants
+    from artgen.guides.openclip_constants import normalisation
 
-    assert _constants("ViT-B-16-SigLIP", "weights.safetensors") == {"mean": (0.5,) * 3, "std": (0.5,) * 3}
+    assert normalisation("ViT-B-16-SigLIP", "weights.safetensors") == {"mean": (0.5,) * 3, "std": (0.5,) * 3}
 
 
 def test_embeddings_are_open_clips(tiny_guide: str):
@@ -215,13 +215,13 @@ def test_a_directory_tells_how_to_paint_by_it(tmp_path: Path):
     ]:
         assert not led[:, :20].any()
         torch.testing.assert_close(led[:, 20:], torch.nn.functional.normalize(plain[:, 20:], dim=1))
-    assert painter.painter() is painter
+    assert painter.for_painting() is painter
 
 
 def test_a_painter_by_looks_computes_no_meaning(monkeypatch):
     """The bundled guide's look leads alone: its network is not asked, in no number format, and still by the judge."""
     guide = load_guide("doodle")
-    painter = guide.painter()
+    painter = guide.for_painting()
     image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     led = torch.nn.functional.normalize(guide.encode_image(image) * painter._emphasis, dim=1)
     asked = []

@@ -61,17 +61,17 @@ def test_its_maps_are_those_of_the_network(tower: towers.DoodleTower):
     assert maps[0].shape == (3, 64, 16, 16)
 
 
-def test_what_is_unheard_is_left_out_and_costs_nothing(tower: towers.DoodleTower, monkeypatch):
-    unheard = torch.zeros(towers.MEANING + AXES, dtype=torch.bool)
-    assert not tower.without(unheard).silent
-    unheard[: towers.MEANING] = True
-    silent, image = tower.without(unheard), pictures()
+def test_unused_outputs_are_left_out_and_cost_nothing(tower: towers.DoodleTower, monkeypatch):
+    unused = torch.zeros(towers.MEANING + AXES, dtype=torch.bool)
+    assert not tower.skip_outputs(unused).skips_meaning
+    unused[: towers.MEANING] = True
+    lighter, image = tower.skip_outputs(unused), pictures()
     whole = tower(image)
     monkeypatch.setattr(tower.body, "forward", lambda image: pytest.fail("the network was asked"))
-    led = silent(image)
+    led = lighter(image)
     assert not led[:, : towers.MEANING].any()
     assert torch.equal(led[:, towers.MEANING :], whole[:, towers.MEANING :])
-    assert not tower.silent
+    assert not tower.skips_meaning
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from artgen.config.values import WrittenSize
+from artgen.config.values import SizeField
 from artgen.errors import UsageError
 from artgen.palettes import MOST_COLOURS, Palette, cluster_colours, load_palette
 from artgen.renderers.base import (
@@ -42,7 +42,7 @@ class PixelOptions(RendererOptions):
     """Options of the pixel renderer."""
 
     cells: int = Field(32, ge=1, le=1024, description="cells along the longer side")
-    grid: WrittenSize | None = Field(None, description="cells across and down, WxH, instead of --cells")
+    grid: SizeField | None = Field(None, description="cells across and down, WxH, instead of --cells")
     levels: int = Field(
         1, ge=1, le=10, description="coarse to fine: start with cells 2^(levels-1) times as large"
     )
@@ -50,7 +50,7 @@ class PixelOptions(RendererOptions):
         "square", description="of the cells: square, brick, hex, triangle, diamond or knit"
     )
     palette: str | None = Field(
-        None, description="colours divided by commas, a .gpl, .hex or .pal file, or a name"
+        None, description="colours separated by commas, a .gpl, .hex or .pal file, or a name"
     )
     colours: int | None = Field(
         None, ge=1, le=MOST_COLOURS, description="number of colours of a learned palette"
