@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
+from artgen.cli.app import app
 from artgen.cli.messages import print_json, reported
-from artgen.cli.shared import Json, written_path
+from artgen.cli.shared import Json, nonempty_path
 
 assets_app = typer.Typer(help="Patch sets: list, show, check, make.", no_args_is_help=True)
+app.add_typer(assets_app, name="assets", rich_help_panel="Look")
 
 Sheet = Annotated[
     Path | None,
-    typer.Option("--sheet", metavar="FILE", parser=written_path, help="Write a contact sheet, PNG or JPEG."),
+    typer.Option("--sheet", metavar="FILE", parser=nonempty_path, help="Write a contact sheet, PNG or JPEG."),
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Go on without files that cannot be used.")]
 
@@ -71,7 +73,7 @@ def show(
 @assets_app.command()
 def check(
     paths: Annotated[
-        list[Path], typer.Argument(parser=written_path, help="Folders, zip archives or .npy files.")
+        list[Path], typer.Argument(parser=nonempty_path, help="Folders, zip archives or .npy files.")
     ],
     as_json: Json = False,
 ) -> None:
@@ -105,11 +107,11 @@ def check(
 def make(
     pictures: Annotated[
         list[Path],
-        typer.Argument(parser=written_path, help="Pictures, SVG or .npy files, or folders of them."),
+        typer.Argument(parser=nonempty_path, help="Pictures, SVG or .npy files, or folders of them."),
     ],
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", metavar="FOLDER", parser=written_path, help="A new folder for the set."),
+        typer.Option("--out", "-o", metavar="FOLDER", parser=nonempty_path, help="A new folder for the set."),
     ],
     method: Annotated[str, typer.Option(help="auto, alpha, chroma, components or grabcut.")] = "auto",
     side: Annotated[int, typer.Option(min=16, max=2048, help="Longest side of the patches in pixels.")] = 192,

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from artgen.cli.app import app
 from artgen.cli.messages import reported
-from artgen.cli.shared import Force, Json, Out, Quiet, Yes, run_and_report, written_path
+from artgen.cli.shared import Force, Json, Out, Quiet, Yes, nonempty_path, run_and_report
 
 if TYPE_CHECKING:
     from artgen.runs.report import RunResult
 
 
+@app.command(rich_help_panel="Paint")
 def edit(
-    run: Annotated[Path, typer.Argument(parser=written_path, help="Folder of a run, or a picture in it.")],
+    run: Annotated[Path, typer.Argument(parser=nonempty_path, help="Folder of a run, or a picture in it.")],
     lock: Annotated[
         str,
         typer.Option(metavar="3,7", help="Elements that stay, numbered as in image.svg (path-3, layer-3)."),
@@ -56,8 +58,3 @@ def _numbers(text: str, option: str) -> list[int]:
             raise UsageError(f"{option} {text[:40]!r} is no list of numbers; write 3,7 or 3-7")
         numbers += range(int(first), min(int(last or first), int(first) + 100_000) + 1)
     return numbers
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command(rich_help_panel="Paint")(edit)

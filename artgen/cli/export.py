@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from artgen.cli.app import app
 from artgen.cli.messages import print_answer, reported
-from artgen.cli.shared import Json, Yes, written_path
+from artgen.cli.shared import Json, Yes, nonempty_path
 
 
+@app.command(rich_help_panel="Paint")
 def export(
-    run: Annotated[Path, typer.Argument(parser=written_path, help="Folder of a run, or a picture in it.")],
+    run: Annotated[Path, typer.Argument(parser=nonempty_path, help="Folder of a run, or a picture in it.")],
     size: Annotated[
         str | None, typer.Option(metavar="WxH", help="Size in pixels; of a cell with --sheet.")
     ] = None,
@@ -27,7 +29,7 @@ def export(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", parser=written_path, help="Default: in the folder."),
+        typer.Option("--out", "-o", metavar="FILE", parser=nonempty_path, help="Default: in the folder."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
     yes: Yes = False,
@@ -56,8 +58,3 @@ def export(
             made = export_run(opened, path, name, wanted, transparent, candidate)
         facts = {"file": path, "width": made.width, "height": made.height}
         print_answer(facts, [f"{path}  {made.width}x{made.height}"], as_json)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command(rich_help_panel="Paint")(export)

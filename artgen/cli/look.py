@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from artgen.cli.app import app
 from artgen.cli.messages import print_answer, print_json, reported
-from artgen.cli.shared import Json, written_path
+from artgen.cli.shared import Json, nonempty_path
 
 if TYPE_CHECKING:
     from artgen.renderers.base import Renderer
 
 
+@app.command(rich_help_panel="Look")
 def guides(
     name: Annotated[str | None, typer.Argument(help="Show this guide's model card.")] = None,
     as_json: Json = False,
@@ -30,6 +32,7 @@ def guides(
         print_answer(found, (f"{each}  {', '.join(tags)}".rstrip() for each, tags in found.items()), as_json)
 
 
+@app.command(rich_help_panel="Look")
 def renderers(
     name: Annotated[str | None, typer.Argument(help="Show this renderer's options.")] = None,
     as_json: Json = False,
@@ -59,6 +62,7 @@ def _own_options(kind: type[Renderer]) -> Iterator[str]:
         yield f"  {f'--loss {name}=WEIGHT':24} for pictures from words (default {weight})"
 
 
+@app.command(rich_help_panel="Look")
 def palettes(as_json: Json = False) -> None:
     """List the palettes for --palette, with their colours and licences."""
     with reported(as_json):
@@ -73,6 +77,7 @@ def palettes(as_json: Json = False) -> None:
         print_answer(facts, lines, as_json)
 
 
+@app.command(rich_help_panel="Look")
 def presets(as_json: Json = False) -> None:
     """List the presets for --preset, with what they are for."""
     with reported(as_json):
@@ -82,8 +87,9 @@ def presets(as_json: Json = False) -> None:
         print_answer(found, (f"{name}  {description}" for name, description in found.items()), as_json)
 
 
+@app.command(rich_help_panel="Look")
 def classify(
-    image: Annotated[Path, typer.Argument(parser=written_path, help="A picture.")],
+    image: Annotated[Path, typer.Argument(parser=nonempty_path, help="A picture.")],
     labels: Annotated[str, typer.Option(help="Texts to choose from, divided by commas.")],
     guide: Annotated[str, typer.Option("--guide", "-g", help="NAME, NAME:TAG or NAME=FILE.")] = "doodle",
     as_json: Json = False,
@@ -98,8 +104,9 @@ def classify(
         print_answer(result, (f"{each:7.1%}  {label}" for label, each in result.items()), as_json)
 
 
+@app.command(rich_help_panel="Look")
 def score(
-    picture: Annotated[Path, typer.Argument(parser=written_path, help="A picture, or the folder of a run.")],
+    picture: Annotated[Path, typer.Argument(parser=nonempty_path, help="A picture, or the folder of a run.")],
     guide: Annotated[str, typer.Option("--guide", "-g", help="A guide other than the painter's.")],
     prompt: Annotated[str | None, typer.Argument(help="What it should show; a run knows its own.")] = None,
     distractors: Annotated[
@@ -123,9 +130,3 @@ def score(
 def _texts(written: str) -> list[str]:
     """Return texts that are divided by commas."""
     return [text.strip() for text in written.split(",") if text.strip()]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    for command in (guides, renderers, palettes, presets, classify, score):
-        app.command(rich_help_panel="Look")(command)

@@ -19,10 +19,11 @@ INTERRUPTED = 130
 
 error_console = Console(stderr=True, highlight=False)
 
-WrittenWrong: type[Exception] = typer.BadParameter.__mro__[2]
-"""click's ClickException; some versions of typer bring their own click."""
-CommandLineError: type[Exception] = typer.BadParameter.__mro__[1]
-"""click's UsageError."""
+# Some versions of typer bring their own click, so these classes are found through typer.
+ClickUsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""click's error for a command line that cannot be parsed."""
+ClickException: type[Exception] = typer.BadParameter.__mro__[2]
+"""The base of click's errors."""
 
 
 def print_json(value: Any) -> None:
@@ -59,8 +60,8 @@ def one_line(text: str) -> str:
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
-def written_wrong(error: Exception) -> str:
-    """Return what is wrong with the command line, with how to learn more."""
+def usage_message(error: Exception) -> str:
+    """Return what is wrong with the command line, and which help shows more."""
     message = str(getattr(error, "format_message", lambda: error)())
     context = getattr(error, "ctx", None)
     if not message.strip() or context is None or "artgen " in message:

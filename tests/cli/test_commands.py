@@ -331,11 +331,12 @@ def test_score_refuses_the_painter_and_ranks(artgen, tiny_guide: str, photograph
 
 
 def test_presets_lie_below_the_options(artgen):
-    from artgen.cli.parsing import configuration_values, parse_paint_arguments
+    from artgen.cli.parsing import parse_line
+    from artgen.cli.request import PaintRequest
     from artgen.config import RunConfig
 
     def config(*arguments: str) -> RunConfig:
-        return RunConfig.make(configuration_values(*parse_paint_arguments(["a rabbit", *arguments])))
+        return RunConfig.make(parse_line(["a rabbit", *arguments], below=PaintRequest()).values())
 
     draft, best = config("--preset", "draft"), config("--preset", "best")
     assert draft.steps < config().steps < best.steps
