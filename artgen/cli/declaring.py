@@ -104,7 +104,7 @@ def _declared(group: type, field: Any, hint: Any) -> DeclaredOption:
     info = copy.copy(info)
     if isinstance(info, OptionInfo):
         info.rich_help_panel = panel
-    if sets is not None and info.help is None:
+    if sets is not None:
         describe(info, _configuration_field(sets.key))
 
     return DeclaredOption(field.name, kind, info, field.default, sets)
@@ -120,28 +120,30 @@ def _configuration_field(key: str) -> Any:
 
 
 def describe(info: Any, field: Any) -> None:
-    """Give an option the help text, the default and the choices of a pydantic field.
+    """Take what an option's declaration leaves open from a pydantic field: help text, default, choices.
 
     Args:
         info: typer's option, changed in place.
         field: pydantic's field.
     """
-    default = _shown_default(field.default)
-    info.help = as_help(field.description or "") + (f" Default: {escape(default)}." if default else "")
+    if info.help is None:
+        default = _shown_default(field.default)
+        info.help = _as_sentence(field.description or "")
+        info.help += f" Default: {escape(default)}." if default else ""
 
     if info.metavar is None:
         info.metavar = _metavar(field.annotation)
 
 
 def _metavar(kind: Any) -> str | None:
-    """Return what to write for a value of this type; None leaves it to typer."""
+    """Return what the help shows for a value of this type; None leaves it to typer."""
     if get_origin(kind) is Literal:
         return "|".join(map(str, get_args(kind)))
     if kind in (int, int | None):
         return "INTEGER"
     if kind in (float, float | None):
         return "NUMBER"
-    return None
+    return None if kind is bool else "TEXT"
 
 
 def _shown_default(default: Any) -> str:
@@ -153,8 +155,8 @@ def _shown_default(default: Any) -> str:
     return str(default)
 
 
-def as_help(description: str) -> str:
-    """Return a description as a sentence of the help, with brackets that are not read as markup."""
+def _as_sentence(description: str) -> str:
+    """Return a description as a sentence; its brackets are escaped, as rich would read them as markup."""
     sentence = description[:1].upper() + description[1:]
     if sentence and not sentence.endswith((".", "…")):
         sentence += "."

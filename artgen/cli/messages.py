@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 import math
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,9 @@ from artgen.errors import ArtgenError
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
+
+NEAR = 0.65
+"""Least similarity, from 0 to 1, at which another option is suggested for an unknown one."""
 
 error_console = Console(stderr=True, highlight=False)
 
@@ -62,11 +66,51 @@ def one_line(text: str) -> str:
 
 def usage_message(error: Exception) -> str:
     """Return what is wrong with the command line, and which help shows more."""
-    message = str(getattr(error, "format_message", lambda: error)())
     context = getattr(error, "ctx", None)
+    message = _option_message(error, context) or str(getattr(error, "format_message", lambda: error)())
     if not message.strip() or context is None or "artgen " in message:
         return message
     return f"{message.rstrip('.')} ({context.command_path} --help)"
+
+
+def unknown_option(error: Exception) -> str | None:
+    """Return the option that click does not know, None if an error is about something else."""
+    name, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
+    if name is None or context is None or _parameter(name, context) is not None:
+        return None
+    return str(name)
+
+
+def _option_message(error: Exception, context: Any) -> str | None:
+    """Return a message for an unknown option, or for one with a value too many or too few."""
+    name = getattr(error, "option_name", None)
+    if name is None or context is None:
+        return None
+
+    parameter = _parameter(name, context)
+    if parameter is None:
+        return f"no option {name}{_suggestion(name, context)}"
+    if parameter.is_flag:
+        return f"{name} takes no value; write {name} alone"
+    return f"{name} needs a value; write {name}=VALUE"
+
+
+def _parameter(name: str, context: Any) -> Any:
+    """Return the parameter of a command that has an option, None if there is none."""
+    for parameter in context.command.get_params(context):
+        if name in (*parameter.opts, *parameter.secondary_opts):
+            return parameter
+    return None
+
+
+def _suggestion(name: str, context: Any) -> str:
+    """Return the nearest option of a command, empty if none is near."""
+    options: dict[str, str] = {}
+    for parameter in context.command.get_params(context):
+        options |= {each.removeprefix("--"): each for each in parameter.opts if each.startswith("--")}
+
+    nearest = difflib.get_close_matches(name.lstrip("-"), list(options), n=1, cutoff=NEAR)
+    return f"; did you mean '{options[nearest[0]]}'?" if nearest else ""
 
 
 @contextlib.contextmanager

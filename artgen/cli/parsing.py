@@ -6,7 +6,7 @@ The renderer's options are then declared to click like any other, and the second
 
 from __future__ import annotations
 
-import difflib
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 from artgen.cli.declaring import click_parameters, declared_options
-from artgen.cli.messages import ClickException, ClickUsageError, usage_message
+from artgen.cli.messages import ClickException, ClickUsageError, unknown_option, usage_message
 from artgen.cli.paint_options import RUN_OPTIONS, WHOLE_BATCH_OPTIONS, OutputOptions
 from artgen.cli.renderer_options import field_of, renderer_parameters, renderers_with
 from artgen.cli.request import DEFAULT_RENDERER, PaintRequest
@@ -23,8 +23,6 @@ from artgen.errors import ArtgenError, UsageError
 
 RENDERER_PARAMETERS = "artgen.renderer_parameters"
 """Key of a context's `meta` with click's parameters for the renderer's options."""
-NEAR = 0.65
-"""Least similarity, from 0 to 1, at which a misspelt option is answered with a suggestion."""
 
 
 class PaintCommand(TyperCommand):
@@ -58,6 +56,7 @@ class PaintCommand(TyperCommand):
         try:
             rest = super().parse_args(ctx, list(args))
         except ClickUsageError as error:
+            vars(error)["ctx"] = ctx  # click leaves it out where an option lacks its value
             raise self._explained(error, problem, ctx) from None
 
         ctx.obj = self._take_request(ctx).over(_request_in(ctx))
@@ -82,7 +81,7 @@ class PaintCommand(TyperCommand):
         if not wants_help and not unknown:
             return None
 
-        taken = {name for parameter in self.params for name in parameter.opts}
+        taken = frozenset(name for parameter in self.params for name in parameter.opts)
         try:
             request = self._take_request(found).over(self.request_below(found))
             ctx.meta[RENDERER_PARAMETERS] = renderer_parameters(request.renderer(), taken)
@@ -118,39 +117,28 @@ class PaintCommand(TyperCommand):
         return PaintRequest.of(values, renderer_options)
 
     def _explained(self, error: Exception, problem: ArtgenError | None, ctx: Any) -> Exception:
-        """Return click's error, in our words if it is about an option's name or a value that is not there.
+        """Return click's error, or a clearer one if an option is unknown because of the renderer.
 
         Args:
             error: click's.
             problem: why the renderer is not known, None if it is.
             ctx: click's context.
         """
-        name = getattr(error, "option_name", None)
+        name = unknown_option(error)
         if name is None:
             return error
 
-        for parameter in self.get_params(ctx):
-            if name in (*parameter.opts, *parameter.secondary_opts):
-                needs = "takes no value" if parameter.is_flag else f"needs a value; write {name}=VALUE"
-                return ClickUsageError(f"{name} {needs}", ctx)
-
-        if problem is not None and name.startswith("--"):
-            return ClickUsageError(str(problem), ctx)
-        return ClickUsageError(f"no option {name}{self._hint(name, ctx)}", ctx)
-
-    def _hint(self, name: str, ctx: Any) -> str:
-        """Return what to do about an unknown option."""
         if not name.startswith("--"):
-            return "; a prompt that begins with '-' goes after '--', such as: artgen -- '-5 degrees'"
+            hint = "a prompt that begins with '-' goes after '--', such as: artgen -- '-5 degrees'"
+            return ClickUsageError(f"no option {name}; {hint}", ctx)
+        if problem is not None:
+            return ClickUsageError(str(problem), ctx)
 
-        others = renderers_with(name)
-        if others:
-            return f"; it belongs to the renderer {others[0]}, so add --renderer {others[0]}"
-
-        known = [each for parameter in self.get_params(ctx) for each in parameter.opts]
-        bare = {each.removeprefix("--"): each for each in known if each.startswith("--")}
-        nearest = difflib.get_close_matches(name.removeprefix("--"), list(bare), n=1, cutoff=NEAR)
-        return f"; did you mean '{bare[nearest[0]]}'?" if nearest else ""
+        owners = renderers_with(name)
+        if not owners:
+            return error
+        hint = f"it belongs to the renderer {' and to '.join(owners)}; add --renderer {owners[0]}"
+        return ClickUsageError(f"no option {name}: {hint}", ctx)
 
 
 class PromoteCommand(PaintCommand):
@@ -174,9 +162,8 @@ class LineCommand(PaintCommand):
     groups = RUN_OPTIONS
 
     def _explained(self, error: Exception, problem: ArtgenError | None, ctx: Any) -> Exception:
-        name = getattr(error, "option_name", None)
-        whole = click_parameters(declared_options(WHOLE_BATCH_OPTIONS))
-        if name in ("--help", "-h") or any(name in parameter.opts for parameter in whole):
+        name = unknown_option(error)
+        if name is not None and name in _names_for_whole_batch():
             message = f"{name} belongs to the whole batch; give it on the command line"
             return ClickUsageError(message, ctx)
         return super()._explained(error, problem, ctx)
@@ -193,13 +180,25 @@ def parse_line(words: Sequence[str], below: PaintRequest) -> PaintRequest:
     Raises:
         UsageError: an option or a value is invalid, or an option belongs to the whole batch.
     """
-    command = LineCommand("paint", add_help_option=False)
     try:
-        context = command.make_context("artgen paint", list(words), obj=below)
+        context = _line_command().make_context("artgen paint", list(words), obj=below)
     except ClickException as error:
         raise UsageError(usage_message(error)) from None
     request: PaintRequest = context.obj
     return request
+
+
+@functools.cache
+def _line_command() -> LineCommand:
+    return LineCommand("paint", add_help_option=False)
+
+
+@functools.cache
+def _names_for_whole_batch() -> frozenset[str]:
+    """Return the options that a line of a batch may not have, as typed."""
+    parameters = click_parameters(declared_options(WHOLE_BATCH_OPTIONS))
+    names = [name for parameter in parameters for name in parameter.opts]
+    return frozenset([*names, "--help", "-h"])
 
 
 def _request_in(ctx: Any) -> PaintRequest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+import functools
 from typing import Any
 
 import typer
@@ -13,7 +13,8 @@ PREFIX = "renderer_option_"
 """Start of the names of click's parameters, which keeps them apart from those of `paint`."""
 
 
-def renderer_parameters(renderer: str, taken: Container[str]) -> list[Any]:
+@functools.cache
+def renderer_parameters(renderer: str, taken: frozenset[str]) -> tuple[Any, ...]:
     """Return click's parameters for the options of a renderer. This imports the renderers, and torch.
 
     Args:
@@ -28,18 +29,13 @@ def renderer_parameters(renderer: str, taken: Container[str]) -> list[Any]:
     fields = renderers.get(renderer).Options.model_fields
     free = {name: field for name, field in fields.items() if flag_of(name) not in taken}
     panel = f"Options of the renderer {renderer}"
-    return click_parameters(_declared(name, field, panel) for name, field in free.items())
+    return tuple(click_parameters(_declared(name, field, panel) for name, field in free.items()))
 
 
 def _declared(name: str, field: Any, panel: str) -> DeclaredOption:
     """Return a renderer's option; its value is text, or true or false for a switch."""
-    flag = flag_of(name)
-    if field.annotation is bool:
-        kind: Any = bool | None
-        info = typer.Option(f"{flag}/--no-{flag.removeprefix('--')}", rich_help_panel=panel)
-    else:
-        kind = str | None
-        info = typer.Option(flag, rich_help_panel=panel)
+    kind: Any = bool | None if field.annotation is bool else str | None
+    info = typer.Option("/".join(_flags(name, field)), rich_help_panel=panel)
 
     describe(info, field)
     return DeclaredOption(PREFIX + name, kind, info, None, None)
@@ -50,18 +46,26 @@ def flag_of(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def _flags(name: str, field: Any) -> list[str]:
+    """Return an option as typed on the command line; for a switch, also the form that turns it off."""
+    flag = flag_of(name)
+    if field.annotation is bool:
+        return [flag, f"--no-{flag.removeprefix('--')}"]
+    return [flag]
+
+
 def field_of(parameter: Any) -> str:
     """Return the field of the renderer's options that one of click's parameters sets."""
     return str(parameter.name).removeprefix(PREFIX)
 
 
 def renderers_with(flag: str) -> list[str]:
-    """Return the names of the renderers that have an option."""
+    """Return the names of the renderers that have an option, sorted."""
     from artgen.renderers import renderers
 
     found = []
-    for name in renderers.names():
-        flags = [flag_of(field) for field in renderers.get(name).Options.model_fields]
-        if flag in flags or flag.replace("--no-", "--", 1) in flags:
-            found.append(name)
+    for renderer in renderers.names():
+        fields = renderers.get(renderer).Options.model_fields
+        if any(flag in _flags(name, field) for name, field in fields.items()):
+            found.append(renderer)
     return found
