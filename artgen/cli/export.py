@@ -16,16 +16,18 @@ from artgen.cli.shared import Json, Yes, nonempty_path
 def export(
     run: Annotated[Path, typer.Argument(parser=nonempty_path, help="Folder of a run, or a picture in it.")],
     size: Annotated[
-        str | None, typer.Option(metavar="WxH", help="Size in pixels; of a cell with --sheet.")
+        str | None, typer.Option(metavar="WxH", help="Size in pixels; with --sheet, of one picture on it.")
     ] = None,
-    form: Annotated[
+    format_name: Annotated[
         str | None,
-        typer.Option("--format", help="png, webp, svg, ora, or layers (a folder); default: as --out says."),
+        typer.Option(
+            "--format", help="png, webp, svg, ora, or layers (a folder); default: the suffix of --out."
+        ),
     ] = None,
-    transparent: Annotated[bool, typer.Option("--transparent", help="Leave out the background.")] = False,
-    candidate: Annotated[int, typer.Option(help="Which candidate; 1 is the best.")] = 1,
+    transparent: Annotated[bool, typer.Option("--transparent", help="Omit the background.")] = False,
+    candidate: Annotated[int, typer.Option(help="Rank of the candidate; 1 is the best.")] = 1,
     sheet: Annotated[
-        bool, typer.Option("--sheet", help="All candidates in one picture, a sprite sheet.")
+        bool, typer.Option("--sheet", help="All candidates in one picture (a sprite sheet).")
     ] = False,
     out: Annotated[
         Path | None,
@@ -35,26 +37,38 @@ def export(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Write a run's picture at any size as PNG, WebP or SVG: artgen export RUN --size 4096x4096."""
+    """Write a run's picture at any size and format: artgen export RUN --size 4096x4096."""
     with reported(as_json):
         from artgen.config.values import written_size
-        from artgen.errors import UsageError
+        from artgen.errors import UsageError, did_you_mean
         from artgen.export.files import FORMATS, export_run, export_sheet
         from artgen.runs.saved import open_run
 
-        wanted = written_size(size) if size is not None else None
+        wanted_size = written_size(size) if size is not None else None
         suffix = out.suffix.lower().removeprefix(".") if out is not None else ""
-        name = form or suffix or "png"
+        name = format_name or suffix or "png"
         if name not in FORMATS:
-            raise UsageError(f"no format {name!r}; known: {', '.join(FORMATS)}")
+            raise UsageError(f"no format {name!r}{did_you_mean(name, FORMATS)} (known: {', '.join(FORMATS)})")
+
         opened = open_run(run, open_files=yes)
-        kind = "sheet" if sheet else "export" if candidate == 1 else f"export-{candidate}"
-        path = out or opened.folder / f"{kind}{f'-{size.lower()}' if size else ''}.{name}"
+        path = out or opened.folder / f"{_file_stem(sheet, candidate, size)}.{name}"
         if path.exists() and not force:
-            raise UsageError(f"{path} is there already; choose another --out, or replace it with --force")
+            raise UsageError(f"{path} already exists; choose another --out, or replace it with --force")
+
         if sheet:
-            made = export_sheet(opened, path, name, wanted, transparent)
+            made = export_sheet(opened, path, name, wanted_size, transparent)
         else:
-            made = export_run(opened, path, name, wanted, transparent, candidate)
+            made = export_run(opened, path, name, wanted_size, transparent, candidate)
         facts = {"file": path, "width": made.width, "height": made.height}
         print_answer(facts, [f"{path}  {made.width}x{made.height}"], as_json)
+
+
+def _file_stem(sheet: bool, candidate: int, size: str | None) -> str:
+    """Return the name, without suffix, of a file that is written into the run's folder."""
+    if sheet:
+        stem = "sheet"
+    elif candidate == 1:
+        stem = "export"
+    else:
+        stem = f"export-{candidate}"
+    return f"{stem}-{size.lower()}" if size else stem

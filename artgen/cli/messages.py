@@ -1,4 +1,4 @@
-"""What a run looks like in a terminal: progress, errors, interruption, JSON."""
+"""Messages in the terminal: errors, answers, JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.console import Console
 from artgen.errors import ArtgenError
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
+"""Exit status after Ctrl-C, as in shells."""
 
 NEAR = 0.65
 """Least similarity, from 0 to 1, at which another option is suggested for an unknown one."""
@@ -92,7 +92,8 @@ def _option_message(error: Exception, context: Any) -> str | None:
         return f"no option {name}{_suggestion(name, context)}"
     if parameter.is_flag:
         return f"{name} takes no value; write {name} alone"
-    return f"{name} needs a value; write {name}=VALUE"
+    example = f"{name}=VALUE" if name.startswith("--") else f"{name} VALUE"
+    return f"{name} needs a value; write {example}"
 
 
 def _parameter(name: str, context: Any) -> Any:
@@ -115,7 +116,7 @@ def _suggestion(name: str, context: Any) -> str:
 
 @contextlib.contextmanager
 def reported(as_json: bool = False) -> Iterator[None]:
-    """Turn errors into one line on stderr (or one JSON object) and the right exit status."""
+    """Turn errors into one line on stderr (or one JSON object) and an exit status."""
     try:
         yield
     except ArtgenError as error:
@@ -126,7 +127,7 @@ def reported(as_json: bool = False) -> Iterator[None]:
     except OSError as error:
         where = f"{str(error.filename)[:200]}: " if error.filename else ""
         report_error(
-            f"{where}{error.strerror or error}; check the path, the rights and the free space", as_json
+            f"{where}{error.strerror or error}; check the path, the permissions and the free space", as_json
         )
         raise typer.Exit(1) from None
     except MemoryError:
@@ -138,7 +139,7 @@ def reported(as_json: bool = False) -> Iterator[None]:
 
 
 def print_answer(value: Any, lines: Iterable[str], as_json: bool) -> None:
-    """Write what was asked for: one JSON object, or lines for a person."""
+    """Write an answer to stdout: one JSON object, or lines for people."""
     if as_json:
         print_json(value)
         return

@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 REFRESH = 0.1
-"""Seconds between two looks at the losses: a GPU has to be waited for at each."""
+"""Seconds between two reads of the losses; each read waits for the GPU."""
 
 
 def watched(work: Callable[..., Result], quiet: bool) -> Result:
@@ -30,7 +30,7 @@ def watched(work: Callable[..., Result], quiet: bool) -> Result:
 
 
 class Interruption:
-    """Turns the first Ctrl-C of a running loop into a wish to stop; the second ends at once.
+    """Turns the first Ctrl-C during a run into a request to stop; the second quits at once.
 
     Example:
         >>> with Interruption() as interruption:
@@ -58,7 +58,9 @@ class Interruption:
         if self._wish or not self.loop_is_running:
             raise KeyboardInterrupt
         self._wish = True
-        error_console.print("stopping; the picture of this moment is kept (again: at once)", style="yellow")
+        error_console.print(
+            "stopping; the current picture is kept (Ctrl-C again: quit at once)", style="yellow"
+        )
 
 
 class ProgressBar:

@@ -58,7 +58,7 @@ def test_stop_keeps_everything_and_exits_130(artgen, photograph: Path, monkeypat
     monkeypatch.setattr(loop, "_step", interrupted)
     answer = artgen("paint", "--target", photograph, *SMALL, "--steps", 50, "--seed", 1, "--out", "run")
     assert answer.status == 130
-    assert "picture of this moment is kept" in answer.err
+    assert "current picture is kept" in answer.err
     report = json.loads(Path("run/run.json").read_text())
     assert (report["reason"], report["step"]) == ("stopped", 3)
     for name in ("image.png", "config.yaml", "checkpoint.safetensors"):
