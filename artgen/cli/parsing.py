@@ -100,7 +100,8 @@ class PaintCommand(TyperCommand):
             resilient_parsing=True,
             ignore_unknown_options=True,
         )
-        super().parse_args(context, list(words))  # click empties the list it is given
+        # One more word, for an option that seems to lack its value: click would stop there.
+        super().parse_args(context, [*words, ""])
         return context
 
     def _take_request(self, ctx: Any) -> PaintRequest:

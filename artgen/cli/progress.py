@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 REFRESH = 0.1
-"""Seconds between two reads of the losses; each read waits for the GPU."""
+"""Seconds between two looks at the losses: a GPU has to be waited for at each."""
 
 
 def watched(work: Callable[..., Result], quiet: bool) -> Result:

@@ -49,7 +49,7 @@ Yes = Annotated[
 
 
 def run_and_report(work: Callable[..., RunResult], as_json: bool, quiet: bool) -> None:
-    """Run with a progress bar, report the result, and exit with 130 if it was stopped.
+    """Run with a progress bar, say what came of it, and exit with 130 if it was stopped.
 
     Args:
         work: takes `listen` and `should_stop`.
