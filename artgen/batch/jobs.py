@@ -29,11 +29,21 @@ JOBS = "jobs.json"
 """Name of the file in a batch's folder that holds its jobs."""
 LARGEST_JOBS = 1 << 27
 """Largest such file in bytes."""
-ONE_FOR_ALL = ("--out", "-o", "--force", "--json", "--quiet", "-q", "--seeds", "--prompts", "--help", "-h")
-"""Options that belong to the batch, not to one of its lines."""
 _OPTION = re.compile(r"(^|\s)(--[a-z]|-[a-z](\s|$))")
+_DASH = re.compile(r"-[^-a-z]")
 
-Arguments = Sequence[str]
+
+@dataclass(frozen=True)
+class ParsedLine:
+    """What a line of a batch asks for.
+
+    Args:
+        values: of a configuration, the command line's included.
+        has_seed: whether the line itself gives a seed.
+    """
+
+    values: dict[str, Any]
+    has_seed: bool
 
 
 @dataclass(frozen=True)
@@ -100,10 +110,11 @@ def read_lines(path: Path) -> list[str]:
 def split_line(line: str) -> list[str]:
     """Return a line's words as the command line would see them.
 
-    What comes before the first option is one prompt, with or without quotes.
+    The text before the first option is one prompt, with or without quotes. A prompt that
+    starts with a dash and no letter, such as `-5 degrees`, comes last, after `--`.
 
     Raises:
-        UsageError: quotes that are not closed, or an option of the whole batch.
+        UsageError: quotes are not closed.
 
     Example:
         >>> split_line("a fox's den --steps 50 --cells 16")
@@ -115,26 +126,28 @@ def split_line(line: str) -> list[str]:
         else:
             option = _OPTION.search(line)
             end = option.start() if option else len(line)
-            words = [*filter(None, [line[:end].strip()]), *shlex.split(line[end:])]
+            words = shlex.split(line[end:])
+            prompt = line[:end].strip()
+            if _DASH.match(prompt):
+                words = [*words, "--", prompt]
+            elif prompt:
+                words = [prompt, *words]
     except ValueError:
         raise UsageError(
             "quotes are not closed; close them, or write \\' for an apostrophe in an option"
         ) from None
-    for word in words:
-        if word.partition("=")[0] in ONE_FOR_ALL:
-            raise UsageError(f"{word} belongs to the whole batch; give it on the command line")
     return words
 
 
 def make_jobs(
-    lines: Sequence[str], seeds: Sequence[int], parse: Callable[[Arguments], dict[str, Any]]
+    lines: Sequence[str], seeds: Sequence[int], parse: Callable[[Sequence[str]], ParsedLine]
 ) -> list[Job]:
     """Return a job for each line and seed; a line that is wrong becomes a job with an error.
 
     Args:
         lines: prompts with options, each to be added to what the command line says.
         seeds: one run each per line; a line's own `--seed` goes before; may be empty.
-        parse: turns the words of a line into values of a configuration.
+        parse: turns the words of a line into what it asks for.
 
     Raises:
         UsageError: too many runs.
@@ -142,11 +155,10 @@ def make_jobs(
     jobs: list[Job] = []
     for line in lines:
         try:
-            words = split_line(line)
-            own_seed = any(word.partition("=")[0] in ("--seed", "-s") for word in words)
-            chosen: Sequence[int | None] = [None] if own_seed or not seeds else seeds
+            parsed = parse(split_line(line))
+            chosen: Sequence[int | None] = [None] if parsed.has_seed or not seeds else seeds
             for seed in chosen:
-                values = parse(words) | ({} if seed is None else {"seed": seed})
+                values = parsed.values | ({} if seed is None else {"seed": seed})
                 jobs.append(Job(len(jobs) + 1, line, RunConfig.make(values)))
         except ArtgenError as error:
             jobs.append(Job(len(jobs) + 1, line, None, str(error)))

@@ -1,4 +1,4 @@
-"""The command line application that the commands join."""
+"""The command line application; each command registers with `@app.command` in a file of its own."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from artgen.cli.messages import print_line
 
 
 class PaintByDefault(TyperGroup):
-    """A group that sends an unknown first word to `paint`: `artgen "a blue rabbit"`."""
+    """A group of commands whose default is `paint`: `artgen "a blue rabbit"`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put `paint` in front of what is no command and no option of the group."""
+        """Prepend `paint` unless the first word is a command or an option of the group."""
         own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
         if args and args[0] not in self.commands and args[0] not in own:
             args = ["paint", *args]
@@ -25,7 +25,7 @@ class PaintByDefault(TyperGroup):
 app = typer.Typer(
     cls=PaintByDefault,
     name="artgen",
-    help='Turns words into pictures made of things you can name and edit: artgen "a blue rabbit"',
+    help='Turn words into pictures made of elements you can edit: artgen "a blue rabbit"',
     epilog=(
         "Common options of paint: --renderer pixel|strokes|collage  --guide NAME[:TAG]  --preset draft|normal|best  "
         "--steps N  --seed N  --seeds 1-8  --prompts FILE  --canvas WxH  --size WxH  --aspect W:H  --cutouts N  "
@@ -51,4 +51,4 @@ def root(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Take the options that come before any command."""
+    """Accept the options that stand before any command."""

@@ -1,22 +1,24 @@
-"""`artgen assets`: patch sets to list, look at, check and make."""
+"""`artgen assets`: list, show, check and make patch sets."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from artgen.cli.messages import print_json, print_line, reported
-from artgen.cli.shared import Json, written_path
+from artgen.cli.app import app
+from artgen.cli.messages import print_answer, print_json, print_line, reported
+from artgen.cli.shared import Json, nonempty_path
 
 assets_app = typer.Typer(help="Patch sets: list, show, check, make.", no_args_is_help=True)
+app.add_typer(assets_app, name="assets", rich_help_panel="Look")
 
 Sheet = Annotated[
     Path | None,
-    typer.Option("--sheet", metavar="FILE", parser=written_path, help="Write a contact sheet, PNG or JPEG."),
+    typer.Option("--sheet", metavar="FILE", parser=nonempty_path, help="Write a contact sheet, PNG or JPEG."),
 ]
-SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Go on without files that cannot be used.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip files that cannot be used.")]
 
 
 @assets_app.command("list")
@@ -28,17 +30,17 @@ def list_sets(sheet: Sheet = None, as_json: Json = False) -> None:
         if sheet is not None:
             from artgen.assets.contact import overview, save_sheet
 
-            save_sheet(overview({name: load_set(find(name)).patches for name in shipped_names()}), sheet)
-        found = {name: read_manifest(find(name)) for name in shipped_names()}
-        if as_json:
-            facts = {
-                name: {"title": each.title, "licence": each.licence, "patches": len(each.patches)}
-                for name, each in found.items()
-            }
-            print_json(facts)
-            return
-        for name, each in found.items():
-            print_line(f"{name:12} {len(each.patches):4}  {each.title} ({each.licence})")
+            patches = {name: load_set(find(name)).patches for name in shipped_names()}
+            save_sheet(overview(patches), sheet)
+
+        facts: dict[str, Any] = {}
+        lines: list[str] = []
+        for name in shipped_names():
+            manifest = read_manifest(find(name))
+            count = len(manifest.patches)
+            facts[name] = {"title": manifest.title, "licence": manifest.licence, "patches": count}
+            lines.append(f"{name:12} {count:4}  {manifest.title} ({manifest.licence})")
+        print_answer(facts, lines, as_json)
 
 
 @assets_app.command()
@@ -48,7 +50,7 @@ def show(
     skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
-    """Show the patches of a set, with source, licence and author."""
+    """Show the patches of a set, with licences and authors."""
     with reported(as_json):
         from artgen.assets.contact import contact_sheet, save_sheet
         from artgen.assets.sets import find, load_set
@@ -56,25 +58,26 @@ def show(
         loaded = load_set(find(name), skip_bad)
         if sheet is not None:
             save_sheet(contact_sheet(loaded.patches), sheet)
+
         if as_json:
-            print_json(
-                {"title": loaded.manifest.title, "patches": [each.credit() for each in loaded.patches]}
-            )
+            credits = [patch.credit() for patch in loaded.patches]
+            print_json({"title": loaded.manifest.title, "patches": credits})
             return
+
         print_line(f"{loaded.manifest.title}: {len(loaded.patches)} patches")
-        for each in loaded.patches:
-            height, width = each.pixels.shape[:2]
-            print_line(f"{each.name:32} {width:4} x {height:<4} {each.licence}; {each.author}")
+        for patch in loaded.patches:
+            height, width = patch.pixels.shape[:2]
+            print_line(f"{patch.name:32} {width:4} x {height:<4} {patch.licence}; {patch.author}")
 
 
 @assets_app.command()
 def check(
     paths: Annotated[
-        list[Path], typer.Argument(parser=written_path, help="Folders, zip archives or .npy files.")
+        list[Path], typer.Argument(parser=nonempty_path, help="Folders, zip archives or .npy files.")
     ],
     as_json: Json = False,
 ) -> None:
-    """Check patch sets; exit status 2 if anything in them cannot be used."""
+    """Check patch sets; the exit status is 2 if a file cannot be used."""
     with reported(as_json):
         from artgen.assets.sets import find, load_set
         from artgen.cli.messages import report_error
@@ -104,19 +107,21 @@ def check(
 def make(
     pictures: Annotated[
         list[Path],
-        typer.Argument(parser=written_path, help="Pictures, SVG or .npy files, or folders of them."),
+        typer.Argument(parser=nonempty_path, help="Pictures, SVG or .npy files, or folders of them."),
     ],
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", metavar="FOLDER", parser=written_path, help="A new folder for the set."),
+        typer.Option("--out", "-o", metavar="FOLDER", parser=nonempty_path, help="New folder for the set."),
     ],
     method: Annotated[str, typer.Option(help="auto, alpha, chroma, components or grabcut.")] = "auto",
     side: Annotated[int, typer.Option(min=16, max=2048, help="Longest side of the patches in pixels.")] = 192,
-    tolerance: Annotated[float, typer.Option(help="Least colour difference from the background.")] = 18.0,
-    smallest: Annotated[float, typer.Option(help="Least part of its picture a patch takes up.")] = 0.002,
+    tolerance: Annotated[float, typer.Option(help="Smallest colour difference from the background.")] = 18.0,
+    smallest: Annotated[
+        float, typer.Option(help="Smallest patch, as a fraction of its picture's area.")
+    ] = 0.002,
     title: Annotated[str | None, typer.Option(help="Title of the set.")] = None,
     licence: Annotated[str, typer.Option(help="Licence of the pictures.")] = "not stated",
-    author: Annotated[str, typer.Option(help="Who made the pictures.")] = "",
+    author: Annotated[str, typer.Option(help="Author of the pictures.")] = "",
     skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
@@ -126,10 +131,12 @@ def make(
         from artgen.assets.sets import load_set
         from artgen.assets.writing import Recipe, make_set
         from artgen.cli.messages import report_error
-        from artgen.errors import UsageError
+        from artgen.errors import UsageError, did_you_mean
 
         if method not in METHODS:
-            raise UsageError(f"no method {method!r}; known: {', '.join(METHODS)}")
+            raise UsageError(
+                f"no method {method!r}{did_you_mean(method, METHODS)} (known: {', '.join(METHODS)})"
+            )
         recipe = Recipe(method, side, tolerance, smallest)  # type: ignore[arg-type]
         problems = make_set(pictures, out, recipe, title or out.name, licence, author, skip_bad)
         count = len(load_set(out).patches)

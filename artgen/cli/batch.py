@@ -4,71 +4,68 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from artgen.cli.messages import INTERRUPTED, print_json, print_line, report_error
-from artgen.cli.parsing import configuration_values, parse_paint_arguments
+from artgen.cli.parsing import parse_line
 from artgen.cli.progress import watched
+from artgen.cli.request import PaintRequest
 
 if TYPE_CHECKING:
+    from artgen.batch.jobs import Job
     from artgen.batch.local import BatchResult
     from artgen.engine.events import EventStream
 
-BATCH_OPTIONS = {
-    "--seeds": 1,
-    "--prompts": 1,
-    "--out": 1,
-    "-o": 1,
-    "--force": 0,
-    "--json": 0,
-    "--quiet": 0,
-    "-q": 0,
-}
-"""Options of the whole batch, with the number of their values."""
 
-
-def paint_many(arguments: Sequence[str], params: Mapping[str, Any]) -> None:
-    """Run every line and seed, tell how it went, and exit with 1 if any failed.
+def paint_many(request: PaintRequest) -> None:
+    """Run every line and seed, report the results, and exit with 1 if any run failed.
 
     Args:
-        arguments: all that was written after `paint`.
-        params: the same, parsed.
+        request: the command line; each line of its file of prompts overrides it.
+
+    Raises:
+        UsageError: `--seed` and `--seeds` are both given, or the seeds or the file are invalid.
     """
-    from artgen.batch.jobs import make_jobs, parse_seeds, read_lines
     from artgen.batch.local import running_jobs
     from artgen.errors import UsageError
 
-    if params["seeds"] is not None and params["seed"] is not None:
+    if request.seeds is not None and request.sets("seed"):
         raise UsageError("--seed and --seeds contradict each other; give one of them")
-    common = without_batch_options(arguments)
-    seeds = parse_seeds(params["seeds"]) if params["seeds"] is not None else []
-    out = Path(params["out"]) if params["out"] is not None else None
 
-    def parse(words: Sequence[str]) -> dict[str, Any]:
-        """Return a configuration's values from a line's words, after those of the command line."""
-        return configuration_values(*parse_paint_arguments([*common, *words]))
+    work = functools.partial(running_jobs, _jobs(request), request.out, force=request.force)
+    _show(work, request.as_json, request.quiet)
 
-    if params["prompt_file"] is not None:
-        jobs = make_jobs(read_lines(Path(params["prompt_file"])), seeds, parse)
-    else:
-        text = " | ".join(params["prompts"] or ["target"])
-        jobs = [dataclasses.replace(job, text=text) for job in make_jobs([""], seeds, parse)]
-    work = functools.partial(running_jobs, jobs, out, force=params["force"])
-    _show(work, params["as_json"], params["quiet"])
+
+def _jobs(request: PaintRequest) -> list[Job]:
+    """Return a job for each line of the file of prompts and each seed."""
+    from artgen.batch.jobs import ParsedLine, make_jobs, parse_seeds, read_lines
+
+    seeds = parse_seeds(request.seeds) if request.seeds is not None else []
+
+    def parse(words: Sequence[str]) -> ParsedLine:
+        """Lay a line's options over those of the command line."""
+        line = parse_line(words, below=request)
+        return ParsedLine(line.values(), line.sets("seed"))
+
+    if request.prompt_file is not None:
+        return make_jobs(read_lines(request.prompt_file), seeds, parse)
+
+    text = " | ".join(request.given().get("prompts", ["target"]))
+    return [dataclasses.replace(job, text=text) for job in make_jobs([""], seeds, parse)]
 
 
 def resume_many(folder: Path, open_files: bool, as_json: bool, quiet: bool) -> None:
-    """Go on with a batch, tell how it went, and exit with 1 if any run failed.
+    """Continue a batch, report the results, and exit with 1 if any run failed.
 
     Args:
-        folder: the batch's.
-        open_files: open local files even if they are not those it began with.
-        as_json: tell it as one JSON object.
-        quiet: tell nothing.
+        folder: of the batch.
+        open_files: open local files even if they have changed since the batch began.
+        as_json: report as one JSON object.
+        quiet: report nothing but failures.
     """
     from artgen.batch.local import resuming_jobs
 
@@ -76,48 +73,39 @@ def resume_many(folder: Path, open_files: bool, as_json: bool, quiet: bool) -> N
 
 
 def _show(start: Callable[[], EventStream[BatchResult]], as_json: bool, quiet: bool) -> None:
-    """Run a batch with a progress bar, and tell how it went."""
+    """Run a batch with a progress bar, and report the results."""
     _report(watched(start, quiet or as_json), as_json, quiet)
 
 
-def without_batch_options(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments that hold for every run.
-
-    Example:
-        >>> without_batch_options(["a fox", "--seeds", "1-3", "--steps=5", "--json"])
-        ['a fox', '--steps=5']
-    """
-    kept: list[str] = []
-    words = list(arguments)
-    while words:
-        word = words.pop(0)
-        if word == "--":
-            return [*kept, word, *words]
-        name, equals, _ = word.partition("=")
-        if name not in BATCH_OPTIONS:
-            kept.append(word)
-        elif BATCH_OPTIONS[name] and not equals:
-            words = words[1:]
-    return kept
-
-
 def _report(result: BatchResult, as_json: bool, quiet: bool) -> None:
+    """Report the results of a batch, and exit with 130 if it was stopped, with 1 if a run failed."""
     if as_json:
         print_json({**dataclasses.asdict(result), "failed": result.failed})
     elif not quiet:
-        for cell in result.cells:
-            outcome = cell.error or f"{cell.status}  seed {cell.seed}  loss {cell.loss}"
-            print_line(f"{cell.number:4d}  {cell.text[:60]:60}  {outcome}")
-        print_line(
-            f"{len(result.cells) - result.failed} of {len(result.cells)} done: {result.sheet or result.folder}"
-        )
+        _print_runs(result)
     elif result.failed:
-        first = next(cell for cell in result.cells if cell.status == "failed")
-        report_error(
-            f"{result.failed} of {len(result.cells)} runs failed, the first of them number {first.number}: "
-            f"{first.error} ({result.folder}/batch.json tells of all)"
-        )
+        _report_failures(result)
+
     if result.stopped:
         raise typer.Exit(INTERRUPTED)
     if result.failed:
         raise typer.Exit(1)
+
+
+def _print_runs(result: BatchResult) -> None:
+    """Print a line for each run, and how many finished."""
+    for cell in result.cells:
+        outcome = cell.error or f"{cell.status}  seed {cell.seed}  loss {cell.loss}"
+        print_line(f"{cell.number:4d}  {cell.text[:60]:60}  {outcome}")
+
+    done = len(result.cells) - result.failed
+    print_line(f"{done} of {len(result.cells)} done: {result.sheet or result.folder}")
+
+
+def _report_failures(result: BatchResult) -> None:
+    """Report how many runs failed, and why the first of them did."""
+    first = next(cell for cell in result.cells if cell.status == "failed")
+    report_error(
+        f"{result.failed} of {len(result.cells)} runs failed, the first of them number {first.number}: "
+        f"{first.error} ({result.folder}/batch.json lists them all)"
+    )

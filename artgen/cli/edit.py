@@ -1,4 +1,4 @@
-"""`artgen edit`: keep some elements of a picture, delete others, and go on."""
+"""`artgen edit`: lock some elements of a picture, delete others, and continue."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from artgen.cli.app import app
 from artgen.cli.messages import reported
-from artgen.cli.shared import Force, Json, Out, Quiet, Yes, run_and_report, written_path
+from artgen.cli.shared import Force, Json, Out, Quiet, Yes, nonempty_path, run_and_report
 
 if TYPE_CHECKING:
     from artgen.engine.events import EventStream
     from artgen.runs.report import RunResult
 
+LONGEST_RANGE = 100_000
+"""Most numbers that a range such as `3-7` may cover."""
 
+
+@app.command(rich_help_panel="Paint")
 def edit(
-    run: Annotated[Path, typer.Argument(parser=written_path, help="Folder of a run, or a picture in it.")],
+    run: Annotated[Path, typer.Argument(parser=nonempty_path, help="Folder of a run, or a picture in it.")],
     lock: Annotated[
         str,
-        typer.Option(metavar="3,7", help="Elements that stay, numbered as in image.svg (path-3, layer-3)."),
+        typer.Option(metavar="3,7", help="Elements to keep, numbered as in image.svg (path-3, layer-3)."),
     ] = "",
     delete: Annotated[str, typer.Option(metavar="12", help="Elements to remove.")] = "",
     steps: Annotated[int, typer.Option("--continue", min=0, help="Optimisation steps afterwards.")] = 0,
@@ -30,11 +35,17 @@ def edit(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on from a picture with some strokes locked or deleted: artgen edit RUN --lock 3,7 --continue 100."""
+    """Lock or delete elements of a picture, and continue: artgen edit RUN --lock 3,7 --continue 100."""
     with reported(as_json):
-        kept, gone = _numbers(lock, "--lock"), _numbers(delete, "--delete")
         work = functools.partial(
-            _edit, run, lock=kept, delete=gone, steps=steps, out=out, force=force, open_files=yes
+            _edit,
+            run,
+            lock=_numbers(lock, "--lock"),
+            delete=_numbers(delete, "--delete"),
+            steps=steps,
+            out=out,
+            force=force,
+            open_files=yes,
         )
         run_and_report(work, as_json, quiet)
 
@@ -47,18 +58,26 @@ def _edit(*what: Any, **how: Any) -> EventStream[RunResult]:
 
 
 def _numbers(text: str, option: str) -> list[int]:
-    """Read `3,7` or `3-7`."""
+    """Read the numbers of elements.
+
+    Args:
+        text: such as `3,7` or `3-7`.
+        option: named in the error message.
+
+    Raises:
+        UsageError: the text is not a list of numbers.
+    """
     from artgen.errors import UsageError
 
     numbers: list[int] = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in map(str.strip, text.split(",")):
+        if not part:
+            continue
+
         first, dash, last = part.partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()) or len(part) > 12:
-            raise UsageError(f"{option} {text[:40]!r} is no list of numbers; write 3,7 or 3-7")
-        numbers += range(int(first), min(int(last or first), int(first) + 100_000) + 1)
+            raise UsageError(f"{option} {text[:40]!r} is not a list of numbers; write 3,7 or 3-7")
+
+        end = min(int(last or first), int(first) + LONGEST_RANGE)
+        numbers += range(int(first), end + 1)
     return numbers
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command(rich_help_panel="Paint")(edit)

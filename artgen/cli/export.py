@@ -7,59 +7,68 @@ from typing import Annotated
 
 import typer
 
+from artgen.cli.app import app
 from artgen.cli.messages import print_answer, reported
-from artgen.cli.shared import Json, Yes, written_path
+from artgen.cli.shared import Json, Yes, nonempty_path
 from artgen.export.formats import format_of, formats
 
 _FORMATS = ", ".join(formats.file_names())
 
 
+@app.command(rich_help_panel="Paint")
 def export(
-    run: Annotated[Path, typer.Argument(parser=written_path, help="Folder of a run, or a picture in it.")],
+    run: Annotated[Path, typer.Argument(parser=nonempty_path, help="Folder of a run, or a picture in it.")],
     size: Annotated[
-        str | None, typer.Option(metavar="WxH", help="Size in pixels; of a cell with --sheet.")
+        str | None, typer.Option(metavar="WxH", help="Size in pixels; with --sheet, of one picture on it.")
     ] = None,
-    form: Annotated[
+    format_name: Annotated[
         str | None,
         typer.Option("--format", help=f"One of {_FORMATS}; default: by the suffix of --out."),
     ] = None,
-    transparent: Annotated[bool, typer.Option("--transparent", help="Leave out the background.")] = False,
-    candidate: Annotated[int, typer.Option(help="Which candidate; 1 is the best.")] = 1,
+    transparent: Annotated[bool, typer.Option("--transparent", help="Omit the background.")] = False,
+    candidate: Annotated[int, typer.Option(help="Rank of the candidate; 1 is the best.")] = 1,
     sheet: Annotated[
-        bool, typer.Option("--sheet", help="All candidates in one picture, a sprite sheet.")
+        bool, typer.Option("--sheet", help="All candidates in one picture (a sprite sheet).")
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", parser=written_path, help="Default: in the folder."),
+        typer.Option("--out", "-o", metavar="FILE", parser=nonempty_path, help="Default: in the folder."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Write a run's picture at any size as PNG, WebP or SVG: artgen export RUN --size 4096x4096."""
+    """Write a run's picture at any size and format: artgen export RUN --size 4096x4096."""
     with reported(as_json):
         from artgen.config.values import size_option
         from artgen.errors import UsageError
         from artgen.export.files import export_run, export_sheet
         from artgen.runs.saved import open_run
 
-        wanted = size_option(size) if size is not None else None
-        by_suffix = format_of(out) if form is None and out is not None and out.suffix else "png"
-        name = form or by_suffix
+        wanted_size = size_option(size) if size is not None else None
+        by_suffix = format_of(out) if out is not None and out.suffix else "png"
+        name = format_name or by_suffix
         suffix = formats.get(name).suffix
+
         opened = open_run(run, open_files=yes)
-        kind = "sheet" if sheet else "export" if candidate == 1 else f"export-{candidate}"
-        path = out or opened.folder / f"{kind}{f'-{size.lower()}' if size else ''}{suffix}"
+        path = out or opened.folder / f"{_file_stem(sheet, candidate, size)}{suffix}"
         if path.exists() and not force:
-            raise UsageError(f"{path} is there already; choose another --out, or replace it with --force")
+            raise UsageError(f"{path} already exists; choose another --out, or replace it with --force")
+
         if sheet:
-            made = export_sheet(opened, path, name, wanted, transparent)
+            made = export_sheet(opened, path, name, wanted_size, transparent)
         else:
-            made = export_run(opened, path, name, wanted, transparent, candidate)
+            made = export_run(opened, path, name, wanted_size, transparent, candidate)
         facts = {"file": path, "width": made.width, "height": made.height}
         print_answer(facts, [f"{path}  {made.width}x{made.height}"], as_json)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command(rich_help_panel="Paint")(export)
+def _file_stem(sheet: bool, candidate: int, size: str | None) -> str:
+    """Return the name, without suffix, of a file that is written into the run's folder."""
+    if sheet:
+        stem = "sheet"
+    elif candidate == 1:
+        stem = "export"
+    else:
+        stem = f"export-{candidate}"
+    return f"{stem}-{size.lower()}" if size else stem

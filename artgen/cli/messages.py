@@ -7,6 +7,7 @@ characters, which may come from a file of a stranger.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 import logging
 import math
@@ -21,14 +22,18 @@ from artgen.errors import ArtgenError
 from artgen.printable import printable, printable_json, printable_lines
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
+"""Exit status after Ctrl-C, as in shells."""
+
+NEAR = 0.65
+"""Least similarity, from 0 to 1, at which another option is suggested for an unknown one."""
 
 error_console = Console(stderr=True, highlight=False, emoji=False)
 
-WrittenWrong: type[Exception] = typer.BadParameter.__mro__[2]
-"""click's ClickException; some versions of typer bring their own click."""
-CommandLineError: type[Exception] = typer.BadParameter.__mro__[1]
-"""click's UsageError."""
+# Some versions of typer bring their own click, so these classes are found through typer.
+ClickUsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""click's error for a command line that cannot be parsed."""
+ClickException: type[Exception] = typer.BadParameter.__mro__[2]
+"""The base of click's errors."""
 
 
 def print_json(value: Any) -> None:
@@ -98,18 +103,59 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def written_wrong(error: Exception) -> str:
-    """Return what is wrong with the command line, with how to learn more."""
-    message = str(getattr(error, "format_message", lambda: error)())
+def usage_message(error: Exception) -> str:
+    """Return what is wrong with the command line, and which help shows more."""
     context = getattr(error, "ctx", None)
+    message = _option_message(error, context) or str(getattr(error, "format_message", lambda: error)())
     if not message.strip() or context is None or "artgen " in message:
         return message
     return f"{message.rstrip('.')} ({context.command_path} --help)"
 
 
+def unknown_option(error: Exception) -> str | None:
+    """Return the option that click does not know, None if an error is about something else."""
+    name, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
+    if name is None or context is None or _parameter(name, context) is not None:
+        return None
+    return str(name)
+
+
+def _option_message(error: Exception, context: Any) -> str | None:
+    """Return a message for an unknown option, or for one with a value too many or too few."""
+    name = getattr(error, "option_name", None)
+    if name is None or context is None:
+        return None
+
+    parameter = _parameter(name, context)
+    if parameter is None:
+        return f"no option {name}{_suggestion(name, context)}"
+    if parameter.is_flag:
+        return f"{name} takes no value; write {name} alone"
+    example = f"{name}=VALUE" if name.startswith("--") else f"{name} VALUE"
+    return f"{name} needs a value; write {example}"
+
+
+def _parameter(name: str, context: Any) -> Any:
+    """Return the parameter of a command that has an option, None if there is none."""
+    for parameter in context.command.get_params(context):
+        if name in (*parameter.opts, *parameter.secondary_opts):
+            return parameter
+    return None
+
+
+def _suggestion(name: str, context: Any) -> str:
+    """Return the nearest option of a command, empty if none is near."""
+    options: dict[str, str] = {}
+    for parameter in context.command.get_params(context):
+        options |= {each.removeprefix("--"): each for each in parameter.opts if each.startswith("--")}
+
+    nearest = difflib.get_close_matches(name.lstrip("-"), list(options), n=1, cutoff=NEAR)
+    return f"; did you mean '{options[nearest[0]]}'?" if nearest else ""
+
+
 @contextlib.contextmanager
 def reported(as_json: bool = False) -> Iterator[None]:
-    """Turn errors into one line on stderr (or one JSON object) and the right exit status."""
+    """Turn errors into one line on stderr (or one JSON object) and an exit status."""
     try:
         yield
     except ArtgenError as error:
@@ -120,7 +166,7 @@ def reported(as_json: bool = False) -> Iterator[None]:
     except OSError as error:
         where = f"{str(error.filename)[:200]}: " if error.filename else ""
         report_error(
-            f"{where}{error.strerror or error}; check the path, the rights and the free space", as_json
+            f"{where}{error.strerror or error}; check the path, the permissions and the free space", as_json
         )
         raise typer.Exit(1) from None
     except MemoryError:
@@ -132,7 +178,7 @@ def reported(as_json: bool = False) -> Iterator[None]:
 
 
 def print_answer(value: Any, lines: Iterable[str], as_json: bool) -> None:
-    """Write what was asked for: one JSON object, or lines for a person."""
+    """Write an answer to stdout: one JSON object, or lines for people."""
     if as_json:
         print_json(value)
         return

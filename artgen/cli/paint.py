@@ -3,51 +3,39 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import artgen
+from artgen.cli.app import app
 from artgen.cli.messages import reported
-from artgen.cli.paint_options import PAINT, takes
-from artgen.cli.parsing import (
-    ARGUMENTS,
-    RENDERER_OPTIONS,
-    ContextCommand,
-    PaintCommand,
-    configuration_values,
-    current_context,
-    parse_paint_arguments,
-)
-from artgen.cli.shared import Force, Json, Out, Quiet, Yes, run_and_report, written_path
+from artgen.cli.parsing import PaintCommand, PromoteCommand, promoted_request
+from artgen.cli.request import PaintRequest
+from artgen.cli.shared import Force, Json, Out, Quiet, Yes, nonempty_path, run_and_report
 
 if TYPE_CHECKING:
-    from artgen.config import RunConfig
     from artgen.engine.events import EventStream
     from artgen.runs.report import RunResult
 
 
-@takes(*PAINT)
-def paint(**options: Any) -> None:
-    """Paint a picture: artgen "a blue rabbit:2 | photo:-0.5". The renderer's own options are taken too."""
-    with reported(options["as_json"]):
+@app.command(cls=PaintCommand, rich_help_panel="Paint")
+def paint(context: typer.Context) -> None:
+    """Paint a picture: artgen "a blue rabbit:2 | photo:-0.5". The renderer's options are accepted too."""
+    request: PaintRequest = context.obj
+    with reported(request.as_json):
         from artgen.config import RunConfig
 
-        context = current_context()
-        if options["seeds"] is not None or options["prompt_file"] is not None:
+        if request.seeds is not None or request.prompt_file is not None:
             from artgen.cli.batch import paint_many
 
-            paint_many(context.meta[ARGUMENTS], options)
+            paint_many(request)
             return
-        config = RunConfig.make(configuration_values(options, context.meta[RENDERER_OPTIONS]))
-        _run(config, options["out"], options)
 
-
-def _run(config: RunConfig, out: Path | None, options: Mapping[str, Any]) -> None:
-    work = functools.partial(_paint, config, out, force=options["force"])
-    run_and_report(work, options["as_json"], options["quiet"])
+        config = RunConfig.make(request.values())
+        work = functools.partial(_paint, config, request.out, force=request.force)
+        run_and_report(work, request.as_json, request.quiet)
 
 
 def _paint(*what: Any, **how: Any) -> EventStream[RunResult]:
@@ -55,16 +43,17 @@ def _paint(*what: Any, **how: Any) -> EventStream[RunResult]:
     return artgen.painting(*what, **how)
 
 
+@app.command(rich_help_panel="Paint")
 def resume(
     run: Annotated[
         Path,
-        typer.Argument(parser=written_path, help="Folder of a run or a batch that was stopped or killed."),
+        typer.Argument(parser=nonempty_path, help="Folder of a run or batch that was stopped or killed."),
     ],
     yes: Yes = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on with a run, or a batch; it ends with the same bits as one that was never stopped."""
+    """Continue a run or a batch; the result has the same bits as that of one that was never stopped."""
     with reported(as_json):
         from artgen.batch.jobs import is_batch
 
@@ -73,6 +62,7 @@ def resume(
 
             resume_many(run, yes, as_json, quiet)
             return
+
         run_and_report(functools.partial(_resume, run, open_files=yes), as_json, quiet)
 
 
@@ -81,15 +71,18 @@ def _resume(*what: Any, **how: Any) -> EventStream[RunResult]:
     return artgen.resuming(*what, **how)
 
 
+@app.command(rich_help_panel="Paint")
 def rerun(
-    picture: Annotated[Path, typer.Argument(parser=written_path, help="A PNG or WebP that artgen made.")],
+    picture: Annotated[
+        Path, typer.Argument(parser=nonempty_path, help="A PNG or WebP file that artgen wrote.")
+    ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Open the local files the picture names.")] = False,
     out: Out = None,
     force: Force = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Paint a picture again, with the configuration in its metadata; an edited one from its beginning."""
+    """Paint a picture again with the configuration in its metadata; an edited one from its first step."""
     with reported(as_json):
         from artgen.config import RunConfig
         from artgen.export.metadata import read_configuration
@@ -98,35 +91,34 @@ def rerun(
         config = RunConfig.from_text(read_configuration(picture))
         if not yes:
             require_known(config.local_files(), {}, picture)
-        _run(config, out, {"force": force, "as_json": as_json, "quiet": quiet})
+        run_and_report(functools.partial(_paint, config, out, force=force), as_json, quiet)
 
 
+@app.command(cls=PromoteCommand, rich_help_panel="Paint")
 def promote(
+    context: typer.Context,
     sheet: Annotated[
-        Path, typer.Argument(parser=written_path, help="Contact sheet of a batch (sheet.png), or its folder.")
+        Path,
+        typer.Argument(parser=nonempty_path, help="Contact sheet of a batch (sheet.png), or its folder."),
     ],
     number: Annotated[int, typer.Argument(help="Number of the picture on the sheet.")],
     yes: Yes = False,
 ) -> None:
-    """Go on from one picture of a contact sheet; all options of paint: artgen promote SHEET 3 --preset best."""
-    arguments = [word for word in current_context().args if word not in ("--yes", "-y")]
-    yes = yes or len(arguments) < len(current_context().args)
-    as_json = "--json" in arguments
-    with reported(as_json):
+    """Continue one picture of a contact sheet, with any option of paint: artgen promote SHEET 3 --preset best."""
+    request: PaintRequest = context.obj
+    with reported(request.as_json):
         from artgen.batch.sheet import find_run
         from artgen.config import RunConfig
 
         folder = find_run(sheet, number)
-        merged = ["--config", str(folder / "config.yaml"), "--population", "1", *arguments]
-        params, own = parse_paint_arguments(merged)
-        values: dict[str, Any] = configuration_values(params, own)
-        values["init"] = params["init"] if params["init"] is not None else str(folder)
+        request = request.over(promoted_request(folder))
+        values = request.values()
+        values["init"] = request.given().get("init", str(folder))
         values["edited"] = None
+
         config = RunConfig.make(values)
-        work = functools.partial(
-            _promote, folder, config, params["out"], open_files=yes, force=params["force"]
-        )
-        run_and_report(work, params["as_json"], params["quiet"])
+        work = functools.partial(_promote, folder, config, request.out, open_files=yes, force=request.force)
+        run_and_report(work, request.as_json, request.quiet)
 
 
 def _promote(*what: Any, **how: Any) -> EventStream[RunResult]:
@@ -134,12 +126,3 @@ def _promote(*what: Any, **how: Any) -> EventStream[RunResult]:
     from artgen.batch.promote import promoting
 
     return promoting(*what, **how)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.command(cls=PaintCommand, rich_help_panel="Paint")(paint)
-    for command in (resume, rerun):
-        app.command(rich_help_panel="Paint")(command)
-    extra = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
-    app.command(cls=ContextCommand, rich_help_panel="Paint", context_settings=extra)(promote)

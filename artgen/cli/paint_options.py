@@ -1,110 +1,107 @@
-"""The options of `artgen paint`, in groups; each group is a panel of `artgen paint --help`."""
+"""The options of `artgen paint`, each declared once; a group is a panel of `artgen paint --help`.
+
+To add an option that sets a key of the configuration, add a field here. A field with the name
+of a key sets that key; any other names its key: `Annotated[..., typer.Option(), Sets("cutouts.count")]`.
+The help text and the default are those of the key in `RunConfig` unless `help` is given.
+"""
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-import inspect
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import Annotated
 
 import typer
-from typer.models import OptionInfo
 
-from artgen.cli.shared import Force, Json, Out, Quiet, written_path
+from artgen.cli.declaring import Sets
+from artgen.cli.shared import Force, Json, Out, Quiet, nonempty_path
+from artgen.cli.values import parse_weights, read_grid_file
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 Text = str | None
 Texts = list[str] | None
 
 
 @dataclass(frozen=True)
-class Subject:
+class PromptOptions:
     """What to paint."""
 
-    prompts: Annotated[Texts, typer.Argument(metavar="PROMPT...", help="What to paint.")] = None
-    target: Annotated[Text, typer.Option(metavar="FILE", help="Picture to fit.")] = None
-    style: Annotated[Text, typer.Option(metavar="FILE", help="Picture whose style is wanted.")] = None
-    template: Annotated[Texts, typer.Option(help="'a drawing of {}'; several are averaged.")] = None
+    prompts: Annotated[Texts, typer.Argument(metavar="PROMPT...")] = None
+    target: Annotated[Text, typer.Option(metavar="FILE")] = None
+    style: Annotated[Text, typer.Option(metavar="FILE")] = None
+    template: Annotated[Texts, typer.Option(), Sets("templates")] = None
     composition: Annotated[
         Text,
-        typer.Option(metavar="FILE|TEXT", help="Prompts of 3x3 overlapping regions: 'a ; b ; c / d ; …'."),
+        typer.Option(metavar="FILE|TEXT"),
+        Sets("composition", read=read_grid_file),
     ] = None
 
 
 @dataclass(frozen=True)
-class Means:
-    """What with."""
+class ModelOptions:
+    """Model, renderer, palette."""
 
     renderer: Annotated[
-        Text, typer.Option("--renderer", "-r", help="pixel, strokes, collage …; see artgen renderers.")
+        Text, typer.Option("--renderer", "-r", help="pixel, strokes or collage; see artgen renderers.")
     ] = None
-    guide: Annotated[
-        Texts, typer.Option("--guide", "-g", help="NAME, NAME:TAG or NAME=FILE, @WEIGHT; repeatable.")
-    ] = None
-    palette: Annotated[
-        Text, typer.Option(help="'#0b1020,white,…', a .gpl, .hex or .pal file, or a name (artgen palettes).")
-    ] = None
-    loss: Annotated[Texts, typer.Option(metavar="NAME=WEIGHT", help="Add a loss; repeatable.")] = None
+    guide: Annotated[Texts, typer.Option("--guide", "-g"), Sets("guides")] = None
+    palette: Annotated[Text, typer.Option()] = None
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What on."""
+class CanvasOptions:
+    """Canvas."""
 
-    canvas: Annotated[Text, typer.Option(metavar="WxH", help="Size that is optimised.")] = None
-    size: Annotated[Text, typer.Option(metavar="WxH", help="Size of image.png; default side 1024.")] = None
-    aspect: Annotated[Text, typer.Option(metavar="W:H", help="Shape of the picture.")] = None
+    canvas: Annotated[Text, typer.Option(metavar="WxH")] = None
+    size: Annotated[Text, typer.Option(metavar="WxH")] = None
+    aspect: Annotated[Text, typer.Option(metavar="W:H")] = None
     init: Annotated[Text, typer.Option(metavar="FILE", help="Picture, SVG or run folder to start from.")] = (
         None
     )
-    mask: Annotated[
-        Text, typer.Option(metavar="FILE", help="White may change, black stays as in --init or --target.")
-    ] = None
-    background: Annotated[
-        Text, typer.Option(metavar="COLOUR|FILE", help="Colour or picture behind everything.")
-    ] = None
-    transparent: Annotated[
-        bool | None, typer.Option("--transparent", help="Leave parts clear, and export the alpha.")
-    ] = None
-    wrap: Annotated[bool | None, typer.Option("--wrap", help="Make a picture that tiles without a seam.")] = (
-        None
-    )
+    mask: Annotated[Text, typer.Option(metavar="FILE")] = None
+    background: Annotated[Text, typer.Option(metavar="COLOUR|FILE")] = None
+    transparent: Annotated[bool | None, typer.Option("--transparent/--no-transparent")] = None
+    wrap: Annotated[bool | None, typer.Option("--wrap/--no-wrap")] = None
 
 
 @dataclass(frozen=True)
-class Tiles:
+class TileOptions:
     """Large collages, tile by tile."""
 
-    tiles: Annotated[Text, typer.Option(metavar="CxR", help="Paint a large collage tile by tile: 3x2.")] = (
-        None
-    )
+    tiles: Annotated[Text, typer.Option(metavar="CxR")] = None
     tile_prompts: Annotated[
         Text,
-        typer.Option(metavar="FILE|TEXT", help="A prompt for each tile: 'sun ; clouds / fields ; trees'."),
+        typer.Option(metavar="FILE|TEXT"),
+        Sets("tile_prompts", read=read_grid_file),
     ] = None
     tile_patches: Annotated[
-        Text, typer.Option(metavar="FILE|TEXT", help="Patch sets for each tile: 'sky ; sky / plants ; '.")
+        Text,
+        typer.Option(metavar="FILE|TEXT"),
+        Sets("tile_patches", read=read_grid_file),
     ] = None
 
 
 @dataclass(frozen=True)
-class Effort:
-    """How long."""
+class OptimisationOptions:
+    """Optimisation."""
 
-    preset: Annotated[Text, typer.Option("--preset", "-p", help="draft, normal, best …")] = None
-    steps: Annotated[int | None, typer.Option("--steps", "-n", help="Optimisation steps.")] = None
-    seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds instead.")] = None
-    cutouts: Annotated[int | None, typer.Option(help="Views shown to the guide at each step.")] = None
-    population: Annotated[int | None, typer.Option(help="Candidates optimised side by side.")] = None
-    seed: Annotated[int | None, typer.Option("--seed", "-s", help="Random when not given.")] = None
+    preset: Annotated[
+        Text, typer.Option("--preset", "-p", help="draft, normal or best; see artgen presets.")
+    ] = None
+    steps: Annotated[int | None, typer.Option("--steps", "-n")] = None
+    seconds: Annotated[float | None, typer.Option()] = None
+    cutouts: Annotated[int | None, typer.Option(), Sets("cutouts.count")] = None
+    population: Annotated[int | None, typer.Option()] = None
+    seed: Annotated[int | None, typer.Option("--seed", "-s", help="Random if not given.")] = None
+    loss: Annotated[
+        Texts,
+        typer.Option(metavar="NAME=WEIGHT"),
+        Sets("losses", read=parse_weights),
+    ] = None
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Many at once."""
+class BatchOptions:
+    """Many pictures at once."""
 
     seeds: Annotated[
         Text, typer.Option(metavar="1-8", help="One run for each of these seeds, and a contact sheet.")
@@ -114,17 +111,16 @@ class Batch:
         typer.Option(
             "--prompts",
             metavar="FILE",
-            parser=written_path,
-            help="One run for each line: a prompt, and options of its own.",
+            parser=nonempty_path,
+            help="One run for each line: a prompt, then options for this run.",
         ),
     ] = None
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What comes out."""
+class OutputOptions:
+    """Output."""
 
-    timelapse: Annotated[Text, typer.Option(help="mp4, gif, both or none: the run's film.")] = None
     out: Out = None
     force: Force = False
     as_json: Json = False
@@ -132,50 +128,38 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Configuration:
-    """The whole configuration."""
+class FilmOptions:
+    """Output."""
+
+    timelapse: Annotated[Text, typer.Option(), Sets("timelapse.kind")] = None
+
+
+@dataclass(frozen=True)
+class ConfigurationOptions:
+    """Configuration."""
 
     config: Annotated[
         Path | None,
         typer.Option(
-            "--config", "-c", metavar="FILE", parser=written_path, help="YAML or JSON to begin with."
+            "--config", "-c", metavar="FILE", parser=nonempty_path, help="YAML or JSON file to start with."
         ),
     ] = None
     assignments: Annotated[
-        Texts, typer.Option("--set", metavar="KEY=VALUE", help="Any key of the configuration.")
+        Texts,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set any key of the configuration; repeatable."),
     ] = None
 
 
-PAINT = (Subject, Means, Ground, Tiles, Effort, Batch, Outcome, Configuration)
-"""The groups of options of `artgen paint`, in the order of its help."""
+RUN_OPTIONS: tuple[type, ...] = (
+    PromptOptions,
+    ModelOptions,
+    CanvasOptions,
+    TileOptions,
+    OptimisationOptions,
+    FilmOptions,
+    ConfigurationOptions,
+)
+"""Options of one run, in the order of the help; a line of a batch may give these."""
 
-
-def takes(*groups: type) -> Callable[[Command], Command]:
-    """Return a decorator that gives a function of `**options` the fields of these groups as parameters.
-
-    typer reads off a function's signature what the command takes; a signature of forty
-    parameters is none to read for a person.
-    """
-
-    def give(command: Command) -> Command:
-        """Set the signature, and return the command."""
-        parameters = [parameter for group in groups for parameter in _parameters(group)]
-        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        command.__annotations__ = {each.name: each.annotation for each in parameters}
-        return command
-
-    return give
-
-
-def _parameters(group: Any) -> Iterator[inspect.Parameter]:
-    """Yield a group's fields as parameters, its title as their panel."""
-    hints = get_type_hints(group, include_extras=True)
-    for field in dataclasses.fields(group):
-        kind, info = get_args(hints[field.name])
-        if isinstance(info, OptionInfo):
-            info = copy.copy(info)
-            info.rich_help_panel = group.__doc__.rstrip(".")
-        annotation: Any = Annotated[kind, info]
-        yield inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation
-        )
+WHOLE_BATCH_OPTIONS: tuple[type, ...] = (OutputOptions, BatchOptions)
+"""Options that apply to all runs of a batch together."""

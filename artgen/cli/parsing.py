@@ -1,290 +1,207 @@
-"""How the command line finds its command, and a renderer's own options."""
+"""The command line's parser: click's, with the chosen renderer's options added to those of `paint`.
+
+The words are parsed twice. A first, tolerant pass skips unknown options and finds the renderer.
+The renderer's options are then declared to click like any other, and the second pass is click's usual one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextvars import ContextVar
+import functools
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand
 
-from artgen.cli.messages import CommandLineError
-from artgen.config.yaml import read_yaml
-from artgen.errors import ArtgenError, InputError, UsageError, did_you_mean
+from artgen.cli.declaring import click_parameters, declared_options
+from artgen.cli.messages import ClickException, ClickUsageError, unknown_option, usage_message
+from artgen.cli.paint_options import RUN_OPTIONS, WHOLE_BATCH_OPTIONS, OutputOptions
+from artgen.cli.renderer_options import field_of, renderer_parameters, renderers_with
+from artgen.cli.request import DEFAULT_RENDERER, PaintRequest
+from artgen.errors import ArtgenError, UsageError
 
-RENDERER_OPTIONS = "artgen.renderer_options"
-"""Key under which the renderer's own options wait in the context's `meta`."""
-ARGUMENTS = "artgen.arguments"
-"""Key under which all that was written after `paint` waits in the context's `meta`."""
-CONFIGURATION_KEYS = {
-    "prompts": "prompts",
-    "composition": "composition",
-    "tiles": "tiles",
-    "tile_prompts": "tile_prompts",
-    "tile_patches": "tile_patches",
-    "renderer": "renderer",
-    "guide": "guides",
-    "steps": "steps",
-    "seconds": "seconds",
-    "seed": "seed",
-    "population": "population",
-    "canvas": "canvas",
-    "size": "size",
-    "aspect": "aspect",
-    "cutouts": "cutouts.count",
-    "init": "init",
-    "target": "target",
-    "style": "style",
-    "mask": "mask",
-    "palette": "palette",
-    "background": "background",
-    "transparent": "transparent",
-    "wrap": "wrap",
-    "template": "templates",
-    "timelapse": "timelapse.kind",
-}
-"""What the options of `paint` set in the configuration."""
-GRIDS = ("composition", "tile_prompts", "tile_patches")
-"""Options that take rows of texts, or a file that holds them."""
-LARGEST_GRID = 1 << 20
-"""Largest file of such rows in bytes."""
+RENDERER_PARAMETERS = "artgen.renderer_parameters"
+"""Key of a context's `meta` with click's parameters for the renderer's options."""
 
 
-_context: ContextVar[Any] = ContextVar("artgen.context")
+class PaintCommand(TyperCommand):
+    """A command with the options of `paint`, which leaves a `PaintRequest` in `context.obj`.
 
+    The command's own function need not name these options. A request that is already in
+    `context.obj` lies below the new one.
+    """
 
-def current_context() -> Any:
-    """Return the context of the command that runs; whose class it is depends on typer's version."""
-    return _context.get()
+    context_class = typer.Context  # typer makes click's own, which its annotation does not describe
+    groups: tuple[type, ...] = (*RUN_OPTIONS, *WHOLE_BATCH_OPTIONS)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(click_parameters(declared_options(self.groups)))
 
-class ContextCommand(TyperCommand):
-    """A command that finds its context by `current_context`."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
-        token = _context.set(ctx)
-        try:
-            return super().invoke(ctx)
-        finally:
-            _context.reset(token)
-
-
-class PaintCommand(ContextCommand):
-    """A command that also takes the chosen renderer's own options under their own names."""
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return click's parameters, those for the renderer's options last."""
+        return [*super().get_params(ctx), *ctx.meta.get(RENDERER_PARAMETERS, ())]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take the renderer's options out of `args` and keep them in `ctx.meta`."""
-        known = {name: parameter for parameter in self.get_params(ctx) for name in parameter.opts}
-        ctx.meta[ARGUMENTS] = list(args)
+        """Parse the words, and leave what they ask for in `ctx.obj`.
+
+        Raises:
+            ClickException: an option or a value is invalid.
+        """
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
+
+        problem = self._add_renderer_options(ctx, args)
         try:
-            args, own = split_renderer_options(args, known)
+            rest = super().parse_args(ctx, list(args))
+        except ClickUsageError as error:
+            vars(error)["ctx"] = ctx  # click leaves it out where an option lacks its value
+            raise self._explained(error, problem, ctx) from None
+
+        ctx.obj = self._take_request(ctx).over(_request_in(ctx))
+        return rest
+
+    def request_below(self, ctx: Any) -> PaintRequest:
+        """Return the request that the words override, as far as the tolerant pass could parse them.
+
+        Raises:
+            ArtgenError: it cannot be found.
+        """
+        return _request_in(ctx)
+
+    def _add_renderer_options(self, ctx: Any, words: Sequence[str]) -> ArtgenError | None:
+        """Declare the renderer's options to click; return why the renderer is not known, if it is not.
+
+        Nothing is declared, and no renderer imported, if there is no unknown option.
+        """
+        found = self._tolerant_pass(ctx, words)
+        wants_help = any(word in ctx.help_option_names for word in words)
+        unknown = any(word.startswith("-") for word in found.params.get("prompts") or ())
+        if not wants_help and not unknown:
+            return None
+
+        taken = frozenset(name for parameter in self.params for name in parameter.opts)
+        try:
+            request = self._take_request(found).over(self.request_below(found))
+            ctx.meta[RENDERER_PARAMETERS] = renderer_parameters(request.renderer(), taken)
         except ArtgenError as error:
-            raise CommandLineError(str(error), ctx) from None
-        ctx.meta[RENDERER_OPTIONS] = own
-        return super().parse_args(ctx, args)
+            ctx.meta[RENDERER_PARAMETERS] = renderer_parameters(DEFAULT_RENDERER, taken)
+            return error
+        return None
+
+    def _tolerant_pass(self, ctx: Any, words: Sequence[str]) -> Any:
+        """Return a context with all that can be parsed; unknown options are left among the prompts."""
+        context = self.context_class(
+            self,
+            info_name=ctx.info_name,
+            parent=ctx.parent,
+            obj=ctx.obj,
+            resilient_parsing=True,
+            ignore_unknown_options=True,
+        )
+        # One more word, for an option that seems to lack its value: click would stop there.
+        super().parse_args(context, [*words, ""])
+        return context
+
+    def _take_request(self, ctx: Any) -> PaintRequest:
+        """Move the parsed values of the declared options from a context into a request."""
+        options = declared_options(self.groups)
+        values = {option: ctx.params.pop(option.name, None) for option in options}
+
+        renderer_options = {}
+        for parameter in ctx.meta.get(RENDERER_PARAMETERS, ()):
+            value = ctx.params.pop(parameter.name, None)
+            if value is not None:
+                renderer_options[field_of(parameter)] = value
+
+        return PaintRequest.of(values, renderer_options)
+
+    def _explained(self, error: Exception, problem: ArtgenError | None, ctx: Any) -> Exception:
+        """Return click's error, or a clearer one if an option is unknown because of the renderer.
+
+        Args:
+            error: click's.
+            problem: why the renderer is not known, None if it is.
+            ctx: click's context.
+        """
+        name = unknown_option(error)
+        if name is None:
+            return error
+
+        if not name.startswith("--"):
+            hint = "a prompt that begins with '-' goes after '--', such as: artgen -- '-5 degrees'"
+            return ClickUsageError(f"no option {name}; {hint}", ctx)
+        if problem is not None:
+            return ClickUsageError(str(problem), ctx)
+
+        owners = renderers_with(name)
+        if not owners:
+            return error
+        hint = f"it belongs to the renderer {' and to '.join(owners)}; add --renderer {owners[0]}"
+        return ClickUsageError(f"no option {name}: {hint}", ctx)
 
 
-def split_renderer_options(args: Sequence[str], known: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
-    """Return the arguments without the renderer's own options, and those options.
+class PromoteCommand(PaintCommand):
+    """`paint` on top of the configuration of a run on a contact sheet."""
 
-    Args:
-        args: what was written on the command line.
-        known: the command's own options by name.
+    groups = (*RUN_OPTIONS, OutputOptions)
 
-    Raises:
-        UsageError: an option that neither the command nor the renderer has.
-    """
-    rest: list[str] = []
-    own: dict[str, Any] = {}
-    fields: dict[str, Any] | None = None
-    words = list(args)
-    while words:
-        word = words.pop(0)
-        name, _, value = word.partition("=")
-        if word == "--":
-            rest += [word, *words]
-            break
-        if not word.startswith("--") or name in known:
-            rest.append(word)
-            if name in known and "=" not in word and not known[name].is_flag and words:
-                rest.append(words.pop(0))
-            continue
-        fields = fields if fields is not None else _fields_of_renderer(args)
-        key, flag = _field_name(name, fields, known)
-        if flag is not None:
-            own[key] = flag
-            continue
-        if "=" not in word:
-            if not words:
-                raise UsageError(
-                    f"{name} needs a value; write {name}=VALUE (artgen renderers NAME tells which)"
-                )
-            value = words.pop(0)
-        own[key] = value
-    return rest, own
+    def request_below(self, ctx: Any) -> PaintRequest:
+        """Return the request of the run that is promoted, an empty one without a sheet and a number."""
+        from artgen.batch.sheet import find_run
+
+        sheet, number = ctx.params.get("sheet"), ctx.params.get("number")
+        if sheet is None or number is None:
+            return PaintRequest()
+        return promoted_request(find_run(sheet, number))
 
 
-def _fields_of_renderer(args: Sequence[str]) -> dict[str, Any]:
-    """Return the fields of the options of the renderer that the arguments name."""
-    from artgen.renderers import renderers
+class LineCommand(PaintCommand):
+    """`paint` as a line of a batch gives it: without the options of the whole batch."""
 
-    kind = renderers.get(_chosen_renderer(args))
-    return dict(kind.Options.model_fields)
+    groups = RUN_OPTIONS
 
-
-def _chosen_renderer(args: Sequence[str]) -> str:
-    """Return the renderer from `--renderer`, from the file of `--config`, or the default."""
-    from pathlib import Path
-
-    from artgen.config import RunConfig, load_config_file
-
-    chosen: dict[str, str | None] = {"--renderer": None, "--config": None}
-    for index, word in enumerate(args):
-        name, equals, value = word.partition("=")
-        name = {"-r": "--renderer", "-c": "--config"}.get(name, name)
-        if name in chosen:
-            chosen[name] = value if equals else next(iter(args[index + 1 : index + 2]), None)
-    if chosen["--renderer"] is None and chosen["--config"] is not None:
-        chosen["--renderer"] = load_config_file(Path(chosen["--config"])).get("renderer")
-    return str(chosen["--renderer"] or RunConfig.model_fields["renderer"].default)
+    def _explained(self, error: Exception, problem: ArtgenError | None, ctx: Any) -> Exception:
+        name = unknown_option(error)
+        if name is not None and name in _names_for_whole_batch():
+            message = f"{name} belongs to the whole batch; give it on the command line"
+            return ClickUsageError(message, ctx)
+        return super()._explained(error, problem, ctx)
 
 
-def _field_name(name: str, fields: Mapping[str, Any], known: Mapping[str, Any]) -> tuple[str, bool | None]:
-    """Return the field an option means, and its value if it is a switch."""
-    field = name.removeprefix("--").replace("-", "_")
-    if field in fields:
-        return field, True if fields[field].annotation is bool else None
-    positive = field.removeprefix("no_")
-    if positive in fields and fields[positive].annotation is bool:
-        return positive, False
-    options = [f"--{each.replace('_', '-')}" for each in fields]
-    raise UsageError(
-        f"no option {name}{did_you_mean(name, [*known, *options])} (artgen renderers lists them all)"
-    )
+def promoted_request(folder: Path) -> PaintRequest:
+    """Return the request to paint one candidate with the configuration of a run's folder."""
+    return PaintRequest(config=folder / "config.yaml", assignments=("population=1",))
 
 
-def configuration_values(params: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration's values: the file's, then the preset's, the options' and `--set`'s.
-
-    Args:
-        params: the parameters of `paint` by name.
-        own: the renderer's own options.
-    """
-    from pathlib import Path
-
-    from artgen.config import load_config_file
-    from artgen.config.presets import apply_preset, merged
-
-    values = load_config_file(Path(params["config"])) if params["config"] is not None else {}
-    given: dict[str, Any] = {}
-    for name, key in CONFIGURATION_KEYS.items():
-        value = read_grid_file(params[name], name) if name in GRIDS else params[name]
-        if value is not None and value != () and value != []:
-            _put(given, key, list(value) if isinstance(value, tuple) else value, f"--{name}")
-    if params["loss"]:
-        given["losses"] = parse_weights(params["loss"], "--loss")
-    if own:
-        given["options"] = dict(own)
-    for assignment in params["assignments"] or ():
-        set_dotted(given, assignment)
-    if given.get("renderer", values.get("renderer")) != values.get("renderer"):
-        values.pop("options", None)
-    if params["preset"] is not None:
-        values = apply_preset(values, params["preset"], given)
-    return merged(values, given)
-
-
-def read_grid_file(value: str | None, name: str) -> str | None:
-    """Return the text of a file if `value` names one, else `value`: rows divided by ` / `, cells by `;`.
+def parse_line(words: Sequence[str], below: PaintRequest) -> PaintRequest:
+    """Return what the words after `paint`, or a line of a batch, ask for on top of another request.
 
     Raises:
-        UsageError: it is empty.
-        InputError: it names a file that cannot be read.
+        UsageError: an option or a value is invalid, or an option belongs to the whole batch.
     """
-    from pathlib import Path
-
-    option = f"--{name.replace('_', '-')}"
-    if value is not None and not value.strip():
-        raise UsageError(f"{option} is empty; give the prompts, or a text file of them")
-    if value is None or ";" in value:
-        return value
-    path = Path(value)
     try:
-        if path.suffix.lower() != ".txt" and not path.is_file():
-            return value
-        if path.stat().st_size > LARGEST_GRID:
-            raise InputError(f"{option} {path}: larger than {LARGEST_GRID} bytes; give a file of prompts")
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise InputError(f"{option} {value[:100]}: {reason}; give a text file, or the prompts") from None
+        context = _line_command().make_context("artgen paint", list(words), obj=below)
+    except ClickException as error:
+        raise UsageError(usage_message(error)) from None
+    request: PaintRequest = context.obj
+    return request
 
 
-def parse_paint_arguments(arguments: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the parameters of `paint` and the renderer's own options, as the command line reads them.
-
-    Raises:
-        UsageError: an option that does not exist, or a value of no use.
-    """
-    from artgen.cli import app
-    from artgen.cli.messages import WrittenWrong, written_wrong
-
-    group: Any = typer.main.get_command(app)
-    command = group.commands["paint"]
-    try:
-        context = command.make_context("paint", list(arguments))
-    except WrittenWrong as error:
-        raise UsageError(written_wrong(error)) from None
-    return context.params, context.meta[RENDERER_OPTIONS]
+@functools.cache
+def _line_command() -> LineCommand:
+    return LineCommand("paint", add_help_option=False)
 
 
-def set_dotted(values: dict[str, Any], assignment: str) -> None:
-    """Apply one `--set key.subkey=value`; the value is read as YAML.
-
-    Raises:
-        UsageError: no `=`, a key below a plain value, or a value that is not YAML.
-
-    Example:
-        >>> values = {}
-        >>> set_dotted(values, "optimiser.rate=0.5"); values
-        {'optimiser': {'rate': 0.5}}
-    """
-    key, equals, written = assignment.partition("=")
-    if not equals or not key.strip():
-        raise UsageError(f"--set {assignment!r}: write key=value, such as --set optimiser.rate=0.5")
-    try:
-        value = read_yaml(written)
-    except ValueError as error:
-        raise UsageError(
-            f"--set {assignment[:80]!r}: {error} (text with such signs goes in quotes)"
-        ) from None
-    _put(values, key.strip(), value, f"--set {assignment!r}")
+@functools.cache
+def _names_for_whole_batch() -> frozenset[str]:
+    """Return the options that a line of a batch may not have, as typed."""
+    parameters = click_parameters(declared_options(WHOLE_BATCH_OPTIONS))
+    names = [name for parameter in parameters for name in parameter.opts]
+    return frozenset([*names, "--help", "-h"])
 
 
-def _put(values: dict[str, Any], key: str, value: Any, option: str) -> None:
-    """Set the value of a dotted key."""
-    *path, last = key.split(".")
-    place = values
-    for part in path:
-        place = place.setdefault(part, {})
-        if not isinstance(place, dict):
-            raise UsageError(f"{option}: {part!r} has no keys below it")
-    place[last] = value
-
-
-def parse_weights(assignments: Sequence[str], option: str) -> dict[str, float]:
-    """Read `name=weight` pairs.
-
-    Raises:
-        UsageError: not a name and a number.
-    """
-    weights = {}
-    for assignment in assignments:
-        name, _, written = assignment.partition("=")
-        try:
-            weights[name.strip()] = float(written)
-        except ValueError:
-            raise UsageError(f"{option} {assignment!r}: write NAME=WEIGHT, such as smoothness=0.1") from None
-    return weights
+def _request_in(ctx: Any) -> PaintRequest:
+    """Return the request that a context was made with, an empty one without."""
+    return ctx.obj if isinstance(ctx.obj, PaintRequest) else PaintRequest()

@@ -39,7 +39,7 @@ def watched(start: Callable[[], EventStream[Result]], quiet: bool) -> Result:
 
 
 class Interruption:
-    """Turns the first Ctrl-C of a running loop into a wish to stop; the second ends at once.
+    """Turns the first Ctrl-C during a run into a request to stop; the second quits at once.
 
     Example:
         >>> with Interruption() as interruption:
@@ -67,7 +67,7 @@ class Interruption:
         if self._wish or not self.is_running:
             raise KeyboardInterrupt
         self._wish = True
-        say("stopping; the picture of this moment is kept (again: at once)", "yellow")
+        say("stopping; the current picture is kept (Ctrl-C again: quit at once)", "yellow")
 
 
 class ProgressBar:

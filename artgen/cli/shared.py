@@ -1,4 +1,4 @@
-"""What the commands that run something share: their common options, and how a run is shown."""
+"""Options that several commands share, and how a run is shown."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from artgen.runs.report import RunResult
 
 
-def written_path(text: str) -> Path:
-    """Read a path from the command line; an empty one, as of a variable that is not set, is not `.`.
+def nonempty_path(text: str) -> Path:
+    """Read a path from the command line; an empty one, from an unset shell variable, is not `.`.
 
     Raises:
         BadParameter: it is empty.
@@ -36,16 +36,16 @@ Out = Annotated[
         "--out",
         "-o",
         metavar="FOLDER",
-        parser=written_path,
-        help="The run's own folder; default runs/<date>-…",
+        parser=nonempty_path,
+        help="Folder of the run; default runs/<date>-…",
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace what is in --out.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the contents of --out.")]
 
 
 Yes = Annotated[
     bool,
-    typer.Option("--yes", "-y", help="Open local files it names even if they are not those it began with."),
+    typer.Option("--yes", "-y", help="Open the local files it names, even if they have changed since."),
 ]
 
 

@@ -58,7 +58,7 @@ def test_stop_keeps_everything_and_exits_130(artgen, photograph: Path, monkeypat
     monkeypatch.setattr(loop, "_step", interrupted)
     answer = artgen("paint", "--target", photograph, *SMALL, "--steps", 50, "--seed", 1, "--out", "run")
     assert answer.status == 130
-    assert "picture of this moment is kept" in answer.err
+    assert "current picture is kept" in answer.err
     report = json.loads(Path("run/run.json").read_text())
     assert (report["reason"], report["step"]) == ("stopped", 3)
     for name in ("image.png", "config.yaml", "checkpoint.safetensors"):
@@ -329,11 +329,12 @@ def test_score_refuses_the_painter_and_ranks(artgen, tiny_guide: str, photograph
 
 
 def test_presets_lie_below_the_options(artgen):
-    from artgen.cli.parsing import configuration_values, parse_paint_arguments
+    from artgen.cli.parsing import parse_line
+    from artgen.cli.request import PaintRequest
     from artgen.config import RunConfig
 
     def config(*arguments: str) -> RunConfig:
-        return RunConfig.make(configuration_values(*parse_paint_arguments(["a rabbit", *arguments])))
+        return RunConfig.make(parse_line(["a rabbit", *arguments], below=PaintRequest()).values())
 
     draft, best = config("--preset", "draft"), config("--preset", "best")
     assert draft.steps < config().steps < best.steps
