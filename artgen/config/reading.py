@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,6 +16,8 @@ from artgen.config.sections import Sorted as Sorted
 from artgen.config.sections import TimelapseOptions as TimelapseOptions
 from artgen.config.yaml import read_yaml
 from artgen.errors import InputError, UsageError, did_you_mean
+
+Model = TypeVar("Model", bound=BaseModel)
 
 LARGEST_CONFIG = 1 << 20
 """Largest configuration file in bytes."""
@@ -69,7 +71,7 @@ def load_config_file(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read as a configuration ({error}); check the path") from None
 
 
-def options_from(model: type[BaseModel], values: Mapping[str, Any], owner: str) -> Any:
+def options_from(model: type[Model], values: Mapping[str, Any], owner: str) -> Model:
     """Validate options against a pydantic model with one-line errors.
 
     Args:

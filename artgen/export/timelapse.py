@@ -18,6 +18,8 @@ from artgen.types import Image
 
 FOLDER = "frames"
 """Name of the folder for frames in a run's folder."""
+WRITERS = {"mp4": write_mp4, "gif": write_gif}
+"""How each kind of film is written."""
 _FRAME = re.compile(r"(\d{7})\.png")
 
 
@@ -32,18 +34,19 @@ class Timelapse:
 
     def __init__(self, folder: Path, options: TimelapseOptions, done: int) -> None:
         self._folder = folder / FOLDER
-        self._films = [
-            (folder / f"timelapse.{kind}", write)
-            for kind, write in (("mp4", write_mp4), ("gif", write_gif))
-            if options.kind in (kind, "both")
-        ]
         self._options = options
         self._last_step = -1
+        self._films = []
+        for kind, write in WRITERS.items():
+            if options.kind in (kind, "both"):
+                self._films.append((folder / f"timelapse.{kind}", write))
+
+        # Frames of a longer earlier run, or of another one, must not get into this film.
         for frame in self.frames():
             if not done or int(frame.stem) > done:
                 frame.unlink()
         if not done:
-            for kind in ("mp4", "gif"):
+            for kind in WRITERS:
                 (folder / f"timelapse.{kind}").unlink(missing_ok=True)
 
     def frames(self) -> list[Path]:
@@ -65,7 +68,8 @@ class Timelapse:
         if every is not None:
             wanted = step % every == 0
         else:
-            wanted = step == 0 or int(before * self._options.frames) != int(after * self._options.frames)
+            frames_before, frames_after = (int(part * self._options.frames) for part in (before, after))
+            wanted = step == 0 or frames_before != frames_after
         if wanted:
             self.add(step, draw)
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from pydantic import BaseModel
 
@@ -19,6 +19,8 @@ from artgen.config import options_from
 from artgen.errors import InputError, UsageError
 from artgen.files import require_plain_file
 from artgen.guides.directory_schema import GuideConfig, Names, Painting
+
+Model = TypeVar("Model", bound=BaseModel)
 
 CONFIG = "open_clip_config.json"
 WEIGHTS = "open_clip_model.safetensors"
@@ -114,7 +116,7 @@ def _read(path: Path) -> bytes | None:
     return data
 
 
-def _checked(model: type[BaseModel], data: bytes | None, path: Path, key: str | None = None) -> Any:
+def _checked(model: type[Model], data: bytes | None, path: Path, key: str | None = None) -> Model:
     """Return JSON as a model; missing keys have the model's defaults.
 
     Args:

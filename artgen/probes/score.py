@@ -48,7 +48,9 @@ def score_picture(
     picture, painters, words = _facts(path)
     prompt = prompt if prompt is not None else words
     if prompt is None:
-        raise UsageError(f'{path}: contains no prompt; write artgen score {path} "PROMPT"')
+        raise UsageError(
+            f'{path}: contains no prompt; write what it should show: artgen score {path} "PROMPT"'
+        )
 
     texts = _positive_texts(grammar.parse(prompt))
     if not texts:

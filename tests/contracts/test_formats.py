@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -185,3 +187,13 @@ def test_unknown_formats_name_the_nearest(run: SavedRun, tmp_path: Path):
 def test_files_are_named_after_their_formats():
     assert formats.file_names() == formats.names()
     assert all(issubclass(formats.get(name), ExportFormat) for name in formats.names())
+
+
+def test_the_command_line_lists_the_formats_without_torch():
+    code = (
+        "import sys; from typer.testing import CliRunner; from artgen.cli import app; "
+        "result = CliRunner().invoke(app, ['export', '--help'], env={'COLUMNS': '200'}); "
+        f"assert {', '.join(formats.names())!r} in result.output, result.output; "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-P", "-c", code], check=False).returncode == 0
