@@ -11,8 +11,7 @@ import pytest
 import typer
 
 from artgen.cli import app
-from artgen.cli.messages import WrittenWrong
-from artgen.cli.parsing import configuration_values, parse_paint_arguments
+from artgen.cli.messages import ClickException
 from artgen.config import RunConfig, options_from
 from artgen.errors import UsageError
 from artgen.losses import losses
@@ -42,7 +41,7 @@ def check(words: list[str]) -> None:
     """Parse a command as artgen does, without running it.
 
     Raises:
-        WrittenWrong, UsageError: artgen would refuse it.
+        ClickException, UsageError: artgen would refuse it.
     """
     group: Any = typer.main.get_command(app)
     if words[:1] in (["--help"], ["--version"]):
@@ -63,8 +62,8 @@ def check(words: list[str]) -> None:
         return
 
     context = command.make_context(command.name, rest)
-    if command.name == "promote":  # the rest are options of paint
-        check_paint(["a prompt", *(word for word in context.args if word != "--yes")])
+    if command.name == "promote":
+        context.obj.values()
     if command.name == "renderers" and context.params["name"] not in (None, "NAME"):
         renderers.get(context.params["name"])
 
@@ -76,10 +75,12 @@ def is_known(words: list[str]) -> bool:
 
 def check_paint(words: list[str]) -> None:
     """Parse the options of `paint`, and check what they say."""
-    params, own = parse_paint_arguments(words)
-    if params["prompt_file"] is not None:
-        params = {**params, "prompts": ["a line of the file"]}
-    config = RunConfig.make(configuration_values(params, own))
+    group: Any = typer.main.get_command(app)
+    request = group.commands["paint"].make_context("paint", list(words)).obj
+    values = request.values()
+    if request.prompt_file is not None:
+        values = {**values, "prompts": ["a line of the file"]}
+    config = RunConfig.make(values)
     parse_all(config.prompts)
     kind = renderers.get(config.renderer)
     options = dict(config.options)
@@ -99,7 +100,7 @@ def test_commands_are_understood(page: Path):
     for words in [*commands_in_blocks(text), *in_sentences]:
         try:
             check(words)
-        except (WrittenWrong, UsageError) as error:
+        except (ClickException, UsageError) as error:
             pytest.fail(f"artgen {' '.join(words)}: {error!r}")
 
 
@@ -131,7 +132,7 @@ def test_there_are_commands_in_the_readme():
 def test_a_wrong_command_is_noticed(line: str):
     (words,) = commands_in_blocks(f"```sh\n{line}\n```")
     assert [words] == list(commands_in_sentences(f"a sentence with `{line}` in it"))
-    with pytest.raises((WrittenWrong, UsageError)):
+    with pytest.raises((ClickException, UsageError)):
         check(words)
 
 
