@@ -148,10 +148,18 @@ class PromoteCommand(PaintCommand):
     groups = (*RUN_OPTIONS, OutputOptions)
 
     def request_below(self, ctx: Any) -> PaintRequest:
-        """Return the request of the run that is promoted, an empty one without a sheet and a number."""
+        """Return the request of the run that is promoted, an empty one without a sheet and a number.
+
+        Raises:
+            ArtgenError: there is no such run.
+        """
         from artgen.batch.sheet import find_run
 
         sheet, number = ctx.params.get("sheet"), ctx.params.get("number")
+        if str(sheet).startswith("-"):
+            raise UsageError(
+                "a renderer's options go after the sheet and the number: artgen promote SHEET 3 ..."
+            )
         if sheet is None or number is None:
             return PaintRequest()
         return promoted_request(find_run(sheet, number))
