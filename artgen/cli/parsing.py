@@ -77,8 +77,7 @@ class PaintCommand(TyperCommand):
         """
         found = self._tolerant_pass(ctx, words)
         wants_help = any(word in ctx.help_option_names for word in words)
-        unknown = any(word.startswith("-") for word in found.params.get("prompts") or ())
-        if not wants_help and not unknown:
+        if not wants_help and not self._has_unknown_options(found):
             return None
 
         taken = frozenset(name for parameter in self.params for name in parameter.opts)
@@ -91,7 +90,7 @@ class PaintCommand(TyperCommand):
         return None
 
     def _tolerant_pass(self, ctx: Any, words: Sequence[str]) -> Any:
-        """Return a context with all that can be parsed; unknown options are left among the prompts."""
+        """Return a context with all that can be parsed; unknown options are left among the arguments."""
         context = self.context_class(
             self,
             info_name=ctx.info_name,
@@ -103,6 +102,16 @@ class PaintCommand(TyperCommand):
         # One more word, for an option that seems to lack its value: click would stop there.
         super().parse_args(context, [*words, ""])
         return context
+
+    def _has_unknown_options(self, found: Any) -> bool:
+        """Return whether the tolerant pass took an option for an argument."""
+        for parameter in self.params:
+            if parameter.param_type_name == "argument":
+                value = found.params.get(parameter.name)
+                words = value if isinstance(value, list | tuple) else [value]
+                if any(str(word).startswith("-") for word in words):
+                    return True
+        return False
 
     def _take_request(self, ctx: Any) -> PaintRequest:
         """Move the parsed values of the declared options from a context into a request."""
@@ -148,10 +157,18 @@ class PromoteCommand(PaintCommand):
     groups = (*RUN_OPTIONS, OutputOptions)
 
     def request_below(self, ctx: Any) -> PaintRequest:
-        """Return the request of the run that is promoted, an empty one without a sheet and a number."""
+        """Return the request of the run that is promoted, an empty one without a sheet and a number.
+
+        Raises:
+            ArtgenError: there is no such run.
+        """
         from artgen.batch.sheet import find_run
 
         sheet, number = ctx.params.get("sheet"), ctx.params.get("number")
+        if str(sheet).startswith("-"):
+            raise UsageError(
+                "a renderer's options go after the sheet and the number: artgen promote SHEET 3 ..."
+            )
         if sheet is None or number is None:
             return PaintRequest()
         return promoted_request(find_run(sheet, number))

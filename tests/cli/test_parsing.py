@@ -12,7 +12,10 @@ from typing import Annotated, Any
 
 import pytest
 import typer
+from PIL import Image as Pillow
+from PIL.PngImagePlugin import PngInfo
 
+from artgen.batch.sheet import METADATA_KEY
 from artgen.cli import paint_options
 from artgen.cli.declaring import Sets, declared_options
 from artgen.cli.paint_options import BatchOptions, ConfigurationOptions, OutputOptions
@@ -165,7 +168,7 @@ def test_nothing_is_suggested_that_is_not_near(artgen):
     [
         (["export", "run", "--sizes", "3x3"], "no option --sizes; did you mean '--size'?"),
         (["promote", "sheet.png", "1", "--seeds", "1-2"], "sheet.png"),
-        (["promote"], "sheet"),
+        (["promote"], "argument"),
     ],
     ids=str,
 )
@@ -269,6 +272,40 @@ def test_a_line_asks_for_no_help():
     assert parse_line(["--include", "--out", "-rcollage"], below=PaintRequest()).values()["options"] == {
         "include": "--out"
     }
+
+
+@pytest.fixture
+def sheet() -> Path:
+    """A contact sheet with one run of strokes."""
+    folder = Path("batch/001-a-fox-1")
+    folder.mkdir(parents=True)
+    config = "{prompts: a fox, renderer: strokes, options: {segments: 2}, steps: 5, population: 3}"
+    (folder / "config.yaml").write_text(config)
+    information = PngInfo()
+    information.add_itxt(METADATA_KEY, json.dumps({"cells": [{"number": 1, "folder": folder.name}]}))
+    Pillow.new("RGB", (4, 4)).save("batch/sheet.png", pnginfo=information)
+    return Path("batch/sheet.png")
+
+
+def test_promote_takes_options_on_top_of_the_run(asked: Asked, sheet: Path):
+    folder = "batch/001-a-fox-1"
+    config = asked("promote", sheet, 1)
+    assert (config.prompts, config.steps, config.population, config.init) == (("a fox",), 5, 1, folder)
+    assert config.options == {"segments": 2}
+
+    config = asked("promote", "--yes", sheet, 1, "a blue fox", "--population", 2, "--strokes=8")
+    assert (config.prompts, config.population) == (("a blue fox",), 2)
+    assert config.options == {"segments": 2, "strokes": "8"}
+    assert asked("promote", sheet, 1, "--set", "init=x.png").init == "x.png"
+    assert asked("promote", sheet, 1, "-rpixel", "--cells", 8).options == {"cells": "8"}
+
+
+def test_promote_lists_and_checks_the_options_of_its_renderer(artgen, sheet: Path):
+    assert "Options of the renderer strokes" in artgen("promote", sheet, 1, "--help").out
+    assert "add --renderer pixel" in artgen("promote", sheet, 1, "--cells", 8).error_line()
+    assert "no option --seeds" in artgen("promote", sheet, 1, "--seeds", "1-2").error_line()
+    assert "after the sheet" in artgen("promote", "--strokes", 8, sheet, 1).error_line()
+    assert "no picture 2" in artgen("promote", sheet, 2, "--strokes", 8).error_line()
 
 
 def test_seeds_of_lines(artgen, monkeypatch: pytest.MonkeyPatch):
