@@ -96,7 +96,7 @@ class Vocabulary:
 
     def name_of(self) -> dict[int, int]:
         """Return the number of the name that each icon in use shows."""
-        numbers = {}
+        numbers: dict[int, int] = {}
         for number, icons in enumerate(self.icons):
             numbers |= dict.fromkeys(icons, number)
         return numbers

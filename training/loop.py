@@ -106,7 +106,7 @@ def prefixed(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Return an optimiser's state, named `<number of the weight>.<name of the tensor>`."""
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"{number}.{name}": value for name, value in state.items()}
     return tensors
