@@ -1,4 +1,4 @@
-"""artgen beside other work: three drafts at once against one alone, and what sleeping threads cost.
+"""artgen beside other work: three drafts at once compared with one alone, and the cost of sleeping threads.
 
     python -m benchmarks.busy [--pairs 10]
     python -m benchmarks.busy --spins 0 1000 10000 100000    # compare other spin counts as well
@@ -9,7 +9,7 @@ that a drifting machine affects all alike. The figures are medians of the ratios
 this on an otherwise idle machine: it supplies the other work itself.
 
 The time of three drafts is that of the last one to finish. Three cannot take less than the CPU time
-of one alone x 3 / cores, which is printed too, relative to the time of one alone.
+of one alone x 3 / cores (without the time spent spinning); it is printed relative to the time of one alone.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def note(results: Results, alone: Seconds, together: Seconds, processor: Seconds
         goals = ("<= 1.8", "<= 1.1") if name == OURS else ("", "")
 
         results.note(f"{AT_ONCE} drafts at once / one alone, {name}", slowdown, "", goals[0])
-        results.note("  the least possible: CPU time", least / statistics.median(alone[name]))
+        results.note(f"  CPU time of one alone x {AT_ONCE} / cores", least / statistics.median(alone[name]))
         results.note("  one draft alone", statistics.median(alone[name]), "s")
         if name != SPINNING:
             results.note(f"one alone, {name} / {SPINNING}", cost, "", goals[1])
