@@ -16,6 +16,7 @@ from artgen.engine.memory import is_out_of_memory, memory_reported
 from artgen.engine.optimiser import (
     carry_elements,
     clip_candidates_,
+    gradient_squares,
     load_moments,
     make_optimiser,
     moments,
@@ -146,7 +147,7 @@ def _step(
     with memory_reported("use a smaller --canvas or --population"):
         torch.autograd.backward(outcome, [judgement.gradient, *map(torch.ones_like, outcome[1:])])
     gradients = [each.grad for each in renderer.parameters() if each.grad is not None]
-    watch.check("gradient", gradients)
+    watch.check("gradient", gradient_squares(gradients))
     watch.hold([*gradients, judgement.gradient])
     if stage.optimiser.clip is not None:
         clip_candidates_(renderer, stage.optimiser.clip)
