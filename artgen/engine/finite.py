@@ -179,7 +179,7 @@ def _copy_of(problem: Problem, state: LoopState) -> _Kept:
 def _not_finite(name: str, step: int, kept: str) -> RunError:
     return RunError(
         f"the {name} is not finite at step {step}; {kept}; "
-        "try a smaller learning rate (--set optimiser.rate=0.3) or --set precision=float32"
+        "try smaller weights, a smaller learning rate (--set optimiser.rate=0.3) or --set precision=float32"
     )
 
 

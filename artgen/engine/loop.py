@@ -13,6 +13,7 @@ from artgen.engine.objective import Judgement
 from artgen.engine.optimiser import (
     carry_elements,
     clip_candidates_,
+    gradient_squares,
     load_moments,
     make_optimiser,
     moments,
@@ -109,7 +110,7 @@ def _step(problem: Problem, state: LoopState, progress: float, notices: list[Not
     with memory_reported("use a smaller --canvas or --population"):
         torch.autograd.backward(outcome, [judgement.gradient, *map(torch.ones_like, outcome[1:])])
     gradients = [parameter.grad for parameter in renderer.parameters() if parameter.grad is not None]
-    finite.check(problem, state, "gradient", gradients)
+    finite.check(problem, state, "gradient", gradient_squares(gradients))
     finite.mask([*gradients, judgement.gradient])
 
     if problem.optimiser.clip is not None:

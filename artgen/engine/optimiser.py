@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -105,6 +105,15 @@ def set_rates(optimiser: torch.optim.Adam, options: OptimiserOptions, progress: 
     factor = rate_factor(options, progress)
     for group in optimiser.param_groups:
         group["lr"] = group["base"] * factor
+
+
+def gradient_squares(gradients: Sequence[Tensor]) -> list[Tensor]:
+    """Return each gradient's sum of squares, a scalar; it is not finite if the gradient is not.
+
+    The optimiser squares the gradients, so a finite gradient whose square overflows makes the
+    parameters NaN one step later.
+    """
+    return [gradient.detach().square().sum() for gradient in gradients]
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from artgen.engine.events import Stepped
+from artgen.errors import InputError
 from artgen.files import write_atomically
 
 LINES_WANTED = 500
@@ -21,6 +22,9 @@ class Metrics:
         path: the file.
         steps: number of steps in all, for the interval between lines.
         done: number of steps already done; later lines of an older file are dropped.
+
+    Raises:
+        InputError: the older file is damaged.
     """
 
     def __init__(self, path: Path, steps: int, done: int) -> None:
@@ -43,8 +47,29 @@ class Metrics:
     def _read(self, done: int) -> list[str]:
         if not done or not self._path.is_file():
             return []
-        lines = self._path.read_text(encoding="utf-8").splitlines()
-        return [line for line in lines if json.loads(line)["step"] <= done]
+        text = self._path.read_text(encoding="utf-8", errors="replace")
+
+        kept = []
+        for number, line in enumerate(text.splitlines(), start=1):
+            if self._step_of(line, number) <= done:
+                kept.append(line)
+        return kept
+
+    def _step_of(self, line: str, number: int) -> int:
+        """Return the step that a line of an older file is about.
+
+        Raises:
+            InputError: the line is not one of these.
+        """
+        try:
+            step = json.loads(line)["step"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            step = None
+        if not isinstance(step, int):
+            raise InputError(
+                f"{self._path}: line {number} is damaged; remove that line, or the file, and resume again"
+            )
+        return step
 
 
 def _plain(figures: Sequence[float]) -> list[float | None]:

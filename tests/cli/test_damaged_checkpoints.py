@@ -100,3 +100,35 @@ def test_full_disk_keeps_what_is_there(finished_run: Path, artgen, monkeypatch: 
     assert (answer.status, "No space left" in answer.error_line()) == (1, True)
     assert "free some space" in answer.error_line()
     assert files(finished_run) == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["nonsense", '{"step": 1, "los', "[1]", "7", '{"step": "one"}', '{"losses": []}', "[" * 200_000, "\xff"],
+)
+def test_damaged_metrics(line: str, finished_run: Path, artgen):
+    metrics = finished_run / "metrics.jsonl"
+    with metrics.open("a", encoding="latin-1") as file:
+        file.write(f"{line}\n")
+    before = files(finished_run)
+    answer = artgen("resume", finished_run)
+    assert answer.status == 2
+    assert "line 3 is damaged" in answer.error_line()
+    assert files(finished_run) == before
+
+    metrics.unlink()
+    assert artgen("resume", finished_run, "--quiet").status == 0
+
+
+@pytest.mark.parametrize("renderer", [["pixel", "--cells", 4], ["strokes", "--strokes", 4]])
+def test_enormous_weights(renderer: list, artgen, photograph: Path):
+    small = ["--canvas", "16x16", "--size", "16x16", "--timelapse", "none", "--steps", 3, "--quiet"]
+    loss = ["--loss", "smoothness=1e30"]
+    answer = artgen("paint", "--target", photograph, "--renderer", *renderer, *small, *loss, "--out", "run")
+    assert answer.status == 1
+    assert "gradient is not finite at step 0" in answer.error_line()
+
+    saved = load_checkpoint(Path("run/checkpoint.safetensors"))
+    assert saved.facts["step"] == 0
+    assert all(bool(tensor.isfinite().all()) for tensor in saved.tensors["renderer"].values())
+    assert Path("run/image.png").is_file()
