@@ -133,7 +133,7 @@ def decode_patch(data: bytes, name: str) -> Pixels:
         [h, w, 4] straight RGBA, cropped to its visible part.
 
     Raises:
-        InputError: anything else, too large, clear all over or damaged.
+        InputError: anything else, too large, completely transparent or damaged.
     """
     pixels = decode_picture(data, name, PATCH_FORMATS)
     if pixels.shape[2] == 3:

@@ -299,10 +299,13 @@ def load_patches(
     wanted = [name for name in listed if name]
     if not wanted:
         raise UsageError(f"no patch set given; shipped sets: {', '.join(shipped_names())}")
-    found = [patch for name in wanted for patch in load_set(find(name), skip_bad).patches]
+    found: list[Patch] = []
+    for name in wanted:
+        found += load_set(find(name), skip_bad).patches
     kept = list(_chosen(found, include, min_pixels, max_pixels))
     if not kept:
-        some = ", ".join(sorted({patch.name for patch in found})[:8])
+        names_found = {patch.name for patch in found}
+        some = ", ".join(sorted(names_found)[:8])
         raise UsageError(
             f"none of the {len(found)} patches in {', '.join(wanted)} fits what was asked "
             f"(include {', '.join(include) or 'all'}, {min_pixels} to {max_pixels} pixels); available: {some}"

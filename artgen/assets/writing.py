@@ -68,7 +68,9 @@ def make_set(
     """
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder}: is not empty; choose a new folder")
-    files = [file for source in sources for file in _files(source)]
+    files: list[Path] = []
+    for source in sources:
+        files += _files(source)
     if not files:
         raise UsageError("no pictures to cut patches from; give pictures, or folders of them")
     made: list[tuple[Path, Pixels]] = []
