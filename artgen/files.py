@@ -1,4 +1,4 @@
-"""Files: which ones are opened, and how they are written."""
+"""Opening and writing files safely."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from artgen.errors import InputError, RunError
 
 
 def require_plain_file(path: Path) -> None:
-    """Refuse pipes and devices, which may never begin or never end; what is not there passes.
+    """Refuse pipes and devices, which could block or never end; a missing file passes.
 
     Raises:
-        InputError: something is there that is neither a file nor a folder.
+        InputError: the path is neither a file nor a folder.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InputError(f"{path}: is a pipe or a device; save its content to a file, and give that")
@@ -36,7 +36,7 @@ def write_atomically(path: Path, content: bytes, keep: Path | None = None) -> No
     """
     for target in (path, keep):
         if target is not None and target.exists() and not target.is_file():
-            raise RunError(f"{target}: is no plain file, so it is not replaced; choose another --out")
+            raise RunError(f"{target}: is not a plain file, so it is not replaced; choose another --out")
 
     temporary = None
     try:
@@ -67,7 +67,7 @@ def make_part_folder(folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise RunError(f"{folder}: cannot be made ({error.strerror}); remove what is there") from None
+        raise RunError(f"{folder}: cannot be created ({error.strerror}); remove what is there") from None
     if folder.is_symlink():
         raise RunError(f"{folder}: is a link, which is not followed; remove it")
 

@@ -1,7 +1,7 @@
 """Which local files the values of a configuration name. No torch.
 
 A run may come from a stranger, so what it opens is checked before it is opened. Each function here is used
-by the check (`RunConfig.local_files`) and by the code that opens the file, so that they cannot disagree.
+by the check (`RunConfig.local_files`) and by the code that opens the file, so that the two agree.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 PALETTE_SUFFIXES = (".gpl", ".hex", ".pal")
 """Palette files that are read: GIMP, one `rrggbb` a line, and JASC or RIFF."""
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-"""How the name of a background picture ends, if it is not a path with a folder."""
+"""File endings by which a background without a folder is recognised as a picture."""
 
 
 def patch_set_names(text: str) -> list[str]:

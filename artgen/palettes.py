@@ -1,4 +1,4 @@
-"""Palettes: lists of colours, given in words, from files, or shipped with artgen."""
+"""Palettes: lists of colours, written out, read from a file, or shipped with artgen."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from artgen.named_files import palette_file, user_path
 
 MOST_COLOURS = 256
 """Most colours a palette may have."""
-LARGEST_FILE = 1 << 16
+LARGEST_PALETTE_FILE = 1 << 16
 """Largest palette file in bytes."""
 
 _MOST_DISTANCES = 1 << 22
-"""Most distances that are held in memory at a time."""
+"""Most distances computed at once, which limits the memory."""
 
 Colours = Float[Tensor, "colours 3"]
 
@@ -34,9 +34,9 @@ class Palette:
     """A list of colours and where it comes from.
 
     Args:
-        name: for a person.
-        colours: [N, 3] sRGB in [0, 1], N of 1 to 256.
-        licence: its terms, "not stated" if unknown.
+        name: name of the palette.
+        colours: [N, 3] sRGB in [0, 1], N from 1 to 256.
+        licence: its licence, "not stated" if unknown.
         author: who made it.
         source: where it comes from.
     """
@@ -58,15 +58,15 @@ def shipped_names() -> list[str]:
 
 
 def load_palette(text: str) -> Palette:
-    """Return the palette that a user means.
+    """Return the palette that a text describes.
 
     Args:
-        text: colours divided by commas (`"#0b1020, white"`), a `.gpl`, `.hex` or `.pal`
+        text: colours separated by commas (`"#0b1020, white"`), a `.gpl`, `.hex` or `.pal`
             file, or the name of a shipped palette.
 
     Raises:
-        UsageError: no such palette; the nearest name is told.
-        InputError: something that is no colour, or a file of no use.
+        UsageError: there is no such palette; the message suggests the nearest name.
+        InputError: a colour or a file is invalid.
 
     Example:
         >>> load_palette("#000000, white").colours.tolist()
@@ -84,7 +84,7 @@ def load_palette(text: str) -> Palette:
     known = shipped_names()
     raise UsageError(
         f"no palette {text!r}{did_you_mean(text, known)} (known: {', '.join(known)}; or give colours "
-        f"divided by commas, or a file of {', '.join(SUFFIXES)})"
+        f"separated by commas, or a file ending in {', '.join(SUFFIXES)})"
     )
 
 
@@ -102,23 +102,25 @@ def read_palette(path: Path) -> Palette:
     """Read a palette file: GIMP `.gpl`, `.hex` (one rrggbb a line), JASC or RIFF `.pal`.
 
     Raises:
-        InputError: no such file, another format, damaged, empty or too many colours.
+        InputError: the file is missing, damaged, empty, in another format, or has too many colours.
     """
     try:
         require_plain_file(path)
         with path.open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)
+            data = file.read(LARGEST_PALETTE_FILE + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    if len(data) > LARGEST_FILE:
-        raise InputError(f"{path}: larger than {LARGEST_FILE} bytes, so no palette; give another file")
+    if len(data) > LARGEST_PALETTE_FILE:
+        raise InputError(
+            f"{path}: larger than {LARGEST_PALETTE_FILE} bytes, which is too large for a palette; give another file"
+        )
     if data.startswith(b"RIFF"):
         return Palette(path.stem, _checked(_riff_colours(data, path), str(path)))
     try:
         lines = [line.strip() for line in data.decode("utf-8-sig").splitlines()]
     except UnicodeDecodeError:
         known = ", ".join(SUFFIXES)
-        raise InputError(f"{path}: neither text nor RIFF, so no palette; formats read: {known}") from None
+        raise InputError(f"{path}: is not a palette (neither text nor RIFF); formats read: {known}") from None
     if lines and lines[0] == "GIMP Palette":
         return _gimp_palette(lines[1:], path)
     if lines and lines[0] == "JASC-PAL":
@@ -142,55 +144,57 @@ def nearest_colours(pixels: Float[Tensor, "items 3"], colours: Colours) -> Int[T
 def cluster_colours(pixels: Float[Tensor, "items 3"], count: int, rounds: int = 12) -> Colours:
     """Return `count` colours that stand for the pixels: Lloyd's k-means from spread-out seeds.
 
-    The seeds are the pixels furthest from those before them (Gonzalez 1985), beginning
-    with the one nearest to the mean, so the result needs no random numbers.
+    Each seed is the pixel furthest from the seeds before it (Gonzalez 1985), and the first is
+    the pixel nearest to the mean, so the result needs no random numbers.
 
     Args:
         pixels: [M, 3] sRGB, M at least 1; repeated colours are fine.
         count: number of colours wanted.
-        rounds: of Lloyd's algorithm.
+        rounds: rounds of Lloyd's algorithm.
     """
     first = (pixels - pixels.mean(dim=0)).square().sum(dim=1).argmin(keepdim=True)
-    seeds = [pixels.index_select(0, first)[0]]  # not pixels[first], which a GPU would have to finish for
+    # index_select, because pixels[first] would wait for the GPU
+    seeds = [pixels.index_select(0, first)[0]]
     distance = (pixels - seeds[0]).square().sum(dim=1)
     for _ in range(count - 1):
         seeds.append(pixels.index_select(0, distance.argmax(keepdim=True))[0])
         distance = torch.minimum(distance, (pixels - seeds[-1]).square().sum(dim=1))
-    colours = torch.stack(seeds)
+
+    colours = torch.stack(seeds)  # [N, 3]
     numbers = torch.arange(count, device=pixels.device)
     for _ in range(rounds):
-        member = (nearest_colours(pixels, colours)[:, None] == numbers).to(pixels)
-        members = member.sum(dim=0)[:, None]
+        member = (nearest_colours(pixels, colours)[:, None] == numbers).to(pixels)  # [M, N]
+        members = member.sum(dim=0)[:, None]  # [N, 1]
         colours = torch.where(members > 0, member.T @ pixels / members.clamp(min=1), colours)
     return colours
 
 
 def _checked(colours: list[Tensor], where: str) -> Colours:
     if not colours:
-        raise InputError(f"{where}: holds no colour; give at least one")
+        raise InputError(f"{where}: contains no colours; give at least one")
     if len(colours) > MOST_COLOURS:
-        raise InputError(f"{where}: {len(colours)} colours; at most {MOST_COLOURS} are taken")
+        raise InputError(f"{where}: {len(colours)} colours; a palette has at most {MOST_COLOURS}")
     return torch.stack(colours)
 
 
 def _gimp_palette(lines: list[str], path: Path) -> Palette:
-    facts = {"name": path.stem, "licence": "not stated", "author": "", "source": ""}
+    fields = {"name": path.stem, "licence": "not stated", "author": "", "source": ""}
     colours = []
     for line in lines:
-        fact = re.match(r"#?\s*(Name|Licence|License|Author|Source)\s*:\s*(.+)", line, re.IGNORECASE)
-        if fact:
-            facts[fact[1].lower().replace("license", "licence")] = fact[2].strip()
+        found = re.match(r"#?\s*(Name|Licence|License|Author|Source)\s*:\s*(.+)", line, re.IGNORECASE)
+        if found:
+            fields[found[1].lower().replace("license", "licence")] = found[2].strip()
         elif line and not line.startswith("#") and not re.match(r"Columns\s*:", line):
             colours.append(_triple(line, path))
-    return Palette(colours=_checked(colours, str(path)), **facts)
+    return Palette(colours=_checked(colours, str(path)), **fields)
 
 
 def _triple(line: str, path: Path) -> Tensor:
-    """Read `red green blue`, each of 0 to 255; what follows (a name) is left out."""
+    """Read `red green blue`, each of 0 to 255; a name after them is ignored."""
     numbers = re.match(r"(\d{1,3})\s+(\d{1,3})\s+(\d{1,3})(\s|$)", line)
     values = [int(number) for number in numbers.groups()[:3]] if numbers else []
     if not values or max(values) > 255:
-        raise InputError(f"{path}: {line[:40]!r} is not a colour; expected three numbers of 0 to 255")
+        raise InputError(f"{path}: {line[:40]!r} is not a colour; expected three numbers from 0 to 255")
     return torch.tensor(values) / 255
 
 

@@ -1,4 +1,4 @@
-"""Reading pictures and archives nobody has checked yet.
+"""Reading pictures and archives that nobody has checked yet.
 
 Everything here works on bytes in memory with caps that hold before anything is decoded,
 and raises `InputError` with one line that names the file.
@@ -26,7 +26,7 @@ Pixels = UInt8[np.ndarray, "_ _ 4"]
 MAX_SIDE = 4096
 """Longest side of a patch in pixels."""
 MIN_SIDE = 4
-"""Shortest side of what a patch covers, in pixels."""
+"""Shortest side that the visible part of a patch may have, in pixels."""
 MAX_BYTES = 32 * 2**20
 """Largest single file in a patch set."""
 MAX_FILES = 5000
@@ -71,7 +71,7 @@ class ZipFiles(Mapping[str, bytes]):
             with zipfile.ZipFile(path) as archive:
                 entries = [entry for entry in archive.infolist() if not entry.is_dir()]
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-            raise InputError(f"{path}: not a zip archive that can be read ({error})") from None
+            raise InputError(f"{path}: not a zip archive, or a damaged one ({error})") from None
         if len(entries) > MAX_FILES:
             raise InputError(f"{path}: {len(entries)} files in one archive; at most {MAX_FILES} are read")
         for entry in entries:
@@ -83,7 +83,7 @@ class ZipFiles(Mapping[str, bytes]):
     def _check(self, entry: zipfile.ZipInfo) -> None:
         name = entry.filename
         if name.startswith("/") or ":" in name or "\\" in name or ".." in PurePosixPath(name).parts:
-            raise InputError(f"{self._path}: holds {name!r}, which leads out of the archive; refused")
+            raise InputError(f"{self._path}: contains {name!r}, which leads out of the archive; refused")
         if entry.file_size > MAX_BYTES:
             raise InputError(f"{self._path}: {name!r} has {entry.file_size:,} bytes; at most {MAX_BYTES:,}")
         if entry.flag_bits & 1:
@@ -96,7 +96,7 @@ class ZipFiles(Mapping[str, bytes]):
         except (zipfile.BadZipFile, OSError, zlib.error, EOFError, RuntimeError) as error:
             raise InputError(f"{self._path}: {name!r} is damaged ({error})") from None
         if len(data) > MAX_BYTES:
-            raise InputError(f"{self._path}: {name!r} is larger than it says; refused")
+            raise InputError(f"{self._path}: {name!r} is larger than the archive states; refused")
         return data
 
     def __iter__(self) -> Iterator[str]:
@@ -127,17 +127,17 @@ def decode_patch(data: bytes, name: str) -> Pixels:
 
     Args:
         data: the file.
-        name: how messages call it.
+        name: name of the file in messages.
 
     Returns:
-        [h, w, 4] straight RGBA, cropped to what is not clear.
+        [h, w, 4] straight RGBA, cropped to its visible part.
 
     Raises:
-        InputError: anything else, too large, clear all over or damaged.
+        InputError: anything else, too large, completely transparent or damaged.
     """
     pixels = decode_picture(data, name, PATCH_FORMATS)
     if pixels.shape[2] == 3:
-        raise InputError(f"{name}: has no alpha channel; cut it out first with 'artgen assets make'")
+        raise InputError(f"{name}: has no alpha channel; cut out its subject first with 'artgen assets make'")
     return crop_to_alpha(pixels, name)
 
 
@@ -148,7 +148,7 @@ def decode_picture(
 
     Args:
         data: the file.
-        name: how messages call it.
+        name: name of the file in messages.
         formats: Pillow's names of the formats allowed, as values.
         max_side: longest side in pixels, checked before decoding.
 
@@ -191,15 +191,15 @@ def _check_header(image: Image.Image, data: bytes, name: str, max_side: int) -> 
 
 
 def crop_to_alpha(pixels: Pixels, name: str) -> Pixels:
-    """Cut off the clear margins.
+    """Cut off the transparent margins.
 
     Raises:
-        InputError: clear all over, or less than `MIN_SIDE` pixels are left.
+        InputError: completely transparent, or less than `MIN_SIDE` pixels are left.
     """
     covered = pixels[..., 3] > 0
     rows, columns = np.flatnonzero(covered.any(1)), np.flatnonzero(covered.any(0))
     if not len(rows):
-        raise InputError(f"{name}: is clear all over")
+        raise InputError(f"{name}: is completely transparent; give a picture with something in it")
     cropped = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     if min(cropped.shape[:2]) < MIN_SIDE:
         height, width = cropped.shape[:2]

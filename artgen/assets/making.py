@@ -1,4 +1,4 @@
-"""Making patches: cutting what is in a picture out of its background.
+"""Making patches: cutting the subject of a picture out of its background.
 
 Four ways, from the surest to the boldest: what the picture's own alpha says; what differs
 from the colour of its border; the same, each connected thing by itself; and colour models
@@ -37,14 +37,14 @@ def cut(
 
     Args:
         pixels: [h, w, 3 or 4] RGB or straight RGBA of 8 bits.
-        method: how; auto takes alpha if there is any, else components.
-        name: how messages call the picture.
+        method: how to cut; auto uses the alpha channel if there is one, else components.
+        name: name of the picture in messages.
         tolerance: least colour difference from the border (CIE76 in Lab; 2.3 is just
             noticeable) for chroma and components.
-        smallest: least part of the picture a patch takes up.
+        smallest: least fraction of the picture that a patch covers.
 
     Returns:
-        The patches, largest first, without clear margins.
+        The patches, largest first, without transparent margins.
 
     Raises:
         UsageError: no such method.
@@ -57,7 +57,7 @@ def cut(
     if method == "auto":
         method = "alpha" if has_alpha else "components"
     if method == "alpha" and not has_alpha:
-        raise InputError(f"{name}: has no clear part to cut along; try --method components or grabcut")
+        raise InputError(f"{name}: has no transparent part to cut along; try --method components or grabcut")
     rgb = pixels[..., :3]
     if method == "alpha":
         alpha = pixels[..., 3].astype(np.float32) / 255
@@ -183,13 +183,13 @@ def rasterise(svg: bytes, name: str, side: int) -> Pixels:
         root = ElementTree.fromstring(svg)
     except (ElementTree.ParseError, DefusedXmlException, ValueError) as error:
         raise InputError(
-            f"{name}: not an SVG file that can be read ({' '.join(str(error).split())[:100]})"
+            f"{name}: not an SVG file, or a damaged one ({' '.join(str(error).split())[:100]})"
         ) from None
     for element in root.iter():
         for key, value in element.attrib.items():
             if key.endswith("href") and not value.startswith(("#", "data:")):
                 raise InputError(
-                    f"{name}: refers to {value[:60]!r}; only what is in the file itself is drawn"
+                    f"{name}: refers to {value[:60]!r}; only content of the file itself is drawn"
                 )
     import io
 
@@ -198,7 +198,7 @@ def rasterise(svg: bytes, name: str, side: int) -> Pixels:
         return crop_to_alpha(np.array(Image.open(io.BytesIO(png)).convert("RGBA")), name)
     except InputError:
         raise
-    except Exception as error:  # the extension raises whatever it likes
+    except Exception as error:  # the extension may raise any exception
         raise InputError(f"{name}: cannot be drawn ({' '.join(str(error).split())[:100]})") from None
 
 

@@ -20,25 +20,24 @@ from artgen.errors import InputError
 _MAX_ARRAYS = 20_000
 _MAX_OPCODES = 2_000_000
 _KNOWN = {
-    f"{module} {name}": name
-    for name, modules in {
-        "_reconstruct": ("numpy.core.multiarray", "numpy._core.multiarray"),
-        "ndarray": ("numpy",),
-        "dtype": ("numpy",),
-        "encode": ("_codecs",),
-        "_frombuffer": ("numpy.core.numeric", "numpy._core.numeric"),
-    }.items()
-    for module in modules
+    "numpy.core.multiarray _reconstruct": "_reconstruct",
+    "numpy._core.multiarray _reconstruct": "_reconstruct",
+    "numpy ndarray": "ndarray",
+    "numpy dtype": "dtype",
+    "_codecs encode": "encode",
+    "numpy.core.numeric _frombuffer": "_frombuffer",
+    "numpy._core.numeric _frombuffer": "_frombuffer",
 }
+"""The names that numpy's own pickles contain, with the module they come from; numpy 2 renamed some."""
 _MARK = object()
 
 
 class _Name(str):
-    """One of the few names in `_KNOWN`; stands for it, is never called."""
+    """One of the few names in `_KNOWN`; a stand-in that is never called."""
 
 
 class _Array:
-    """An array whose content has not come yet, or has."""
+    """An array, whose content may come later in the file."""
 
     value: np.ndarray | None = None
 
@@ -48,7 +47,7 @@ class _Type:
 
     def __init__(self, code: str) -> None:
         if code != "O8" and code not in ("u1", "i1", "u2", "i2", "i4", "u4", "i8", "f2", "f4", "f8", "b1"):
-            raise ValueError(f"holds values of type {code!r}")
+            raise ValueError(f"contains values of type {code!r}")
         self.code = code
         self.order: Any = "="
 
@@ -65,7 +64,7 @@ def read_object_arrays(data: bytes, name: str) -> list[np.ndarray]:
         name: how messages call it.
 
     Raises:
-        InputError: not an npy file, or its pickle holds anything but numpy arrays.
+        InputError: not an npy file, or its pickle contains anything but numpy arrays.
     """
     try:
         header, body = _split(data)
@@ -77,21 +76,21 @@ def read_object_arrays(data: bytes, name: str) -> list[np.ndarray]:
         reason = " ".join(str(error).split())[:160]
         raise InputError(f"{name}: not a file of plain numpy arrays ({reason}); refused") from None
     if not all(isinstance(array, np.ndarray) for array in arrays):
-        raise InputError(f"{name}: holds other things than numpy arrays; refused")
+        raise InputError(f"{name}: contains objects that are not numpy arrays; refused")
     return [array for array in arrays if isinstance(array, np.ndarray)]
 
 
 def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
     """Return the header of the npy format (a Python literal) and what follows it."""
     if data[:6] != b"\x93NUMPY" or len(data) < 12:
-        raise ValueError("no npy header")
+        raise ValueError("it has no npy header")
     width = 2 if data[6] == 1 else 4
     length = int.from_bytes(data[8 : 8 + width], "little")
     if length > 10_000:
         raise ValueError("its header is too long")
     header = ast.literal_eval(data[8 + width : 8 + width + length].decode("latin1").strip())
     if not isinstance(header, dict):
-        raise ValueError("its header is no dictionary")
+        raise ValueError("its header is not a dictionary")
     return header, data[8 + width + length :]
 
 
@@ -124,7 +123,7 @@ class _Machine:
         self.arrays = 0
 
     def run(self, body: bytes) -> list[Any]:
-        """Interpret a pickle; return the list of what its outermost object array holds."""
+        """Interpret a pickle; return the list of the contents of its outermost object array."""
         for count, (opcode, argument, _) in enumerate(pickletools.genops(body)):
             if count > _MAX_OPCODES:
                 raise ValueError("too long")
@@ -134,7 +133,7 @@ class _Machine:
         top = self.stack.pop()
         content = getattr(top, "objects", None)
         if not isinstance(content, list):
-            raise ValueError("its outermost object is no object array")
+            raise ValueError("its outermost object is not an object array")
         return content
 
     def _step(self, name: str, argument: Any) -> None:
@@ -207,7 +206,7 @@ class _Machine:
         elif isinstance(target, _Array) and isinstance(state, tuple) and len(state) == 5:
             self._fill(target, *state[1:])
         else:
-            raise ValueError("it sets the state of something that is no array")
+            raise ValueError("it sets the state of something that is not an array")
 
     @staticmethod
     def _fill(target: _Array, shape: Any, number: Any, fortran: Any, content: Any) -> None:
@@ -222,7 +221,7 @@ class _Machine:
 
 
 def _refuse(opcode: str) -> None:
-    raise ValueError(f"{opcode} to something that is no list")
+    raise ValueError(f"{opcode} to something that is not a list")
 
 
 def _same(value: Any) -> Any:

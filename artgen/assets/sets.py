@@ -65,10 +65,10 @@ class Patch:
     """An RGBA cut-out and where it comes from.
 
     Args:
-        name: what it shows.
+        name: what the patch shows.
         set_name: name of its patch set.
-        pixels: [h, w, 4] straight RGBA of 8 bits, without clear margins.
-        source: where the original is found.
+        pixels: [h, w, 4] straight RGBA of 8 bits, without transparent margins.
+        source: where the original comes from.
         licence: its licence, best as an SPDX identifier.
         author: who made it.
     """
@@ -145,7 +145,7 @@ def load_set(path: Path, skip_bad: bool = False) -> PatchSet:
     def note(problem: str) -> None:
         """Keep a problem, or refuse the set because of it."""
         if not skip_bad:
-            hint = "" if "--skip-bad" in problem else " (--skip-bad to go on without it)"
+            hint = "" if "--skip-bad" in problem else " (--skip-bad to continue without it)"
             raise InputError(problem + hint)
         problems.append(problem)
 
@@ -157,7 +157,7 @@ def load_set(path: Path, skip_bad: bool = False) -> PatchSet:
         patches = _from_files(files, manifest, path, note)
     if not patches:
         tail = f"; first problem: {problems[0]}" if problems else ""
-        raise InputError(f"{path}: holds no patch that can be used (PNG or WebP with alpha){tail}")
+        raise InputError(f"{path}: contains no patch that can be used (PNG or WebP with alpha){tail}")
     for problem in problems:
         log.warning("left out: %s", problem)
     return PatchSet(path.stem, manifest, tuple(patches), tuple(problems))
@@ -199,7 +199,7 @@ def _read_manifest(files: Mapping[str, bytes], path: Path) -> Manifest:
 
 
 def _first_error(error: ValidationError) -> str:
-    """Say in one line what the first thing wrong is, with the nearest known key."""
+    """Return the first problem in one line, with the nearest known key."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"]) or "the whole file"
     hint = ""
@@ -219,13 +219,13 @@ def _from_files(files: Mapping[str, bytes], manifest: Manifest, path: Path, note
     patches = []
     for name in sorted(pictures):
         try:
-            patches.append(_one(files, name, manifest, path))
+            patches.append(_load_patch(files, name, manifest, path))
         except InputError as error:
             note(str(error))
     return patches
 
 
-def _one(files: Mapping[str, bytes], name: str, manifest: Manifest, path: Path) -> Patch:
+def _load_patch(files: Mapping[str, bytes], name: str, manifest: Manifest, path: Path) -> Patch:
     entry = manifest.patches.get(name, PatchEntry())
     where = str(path / name)
     try:
@@ -233,7 +233,7 @@ def _one(files: Mapping[str, bytes], name: str, manifest: Manifest, path: Path) 
     except KeyError:
         raise InputError(f"{where}: is listed in {MANIFEST} but missing") from None
     if entry.sha256 and hashlib.sha256(data).hexdigest() != entry.sha256:
-        raise InputError(f"{where}: its checksum is not the one in {MANIFEST}; fetch it again")
+        raise InputError(f"{where}: its checksum differs from the one in {MANIFEST}; download it again")
     return Patch(
         name=entry.name or PurePosixPath(name).stem,
         set_name=path.stem,
@@ -262,7 +262,7 @@ def _as_patch(array: np.ndarray, where: str) -> Pixels:
         raise InputError(f"{where}: has shape {array.shape}; expected [h, w, 3 or 4] up to {MAX_SIDE}")
     if array.dtype != np.uint8:
         if array.dtype.kind not in "uif" or not np.isfinite(array).all():
-            raise InputError(f"{where}: holds {array.dtype}, not pixels")
+            raise InputError(f"{where}: contains {array.dtype}, not pixels")
         array = array.clip(0, 255).round().astype(np.uint8)
     if array.shape[2] == 3:
         alpha = (array.max(2, keepdims=True) > 0).astype(np.uint8) * 255
@@ -283,7 +283,7 @@ def load_patches(
     Args:
         names: names or paths of patch sets; a string is split at commas.
         include: patterns (`cat*`); only patches whose name matches one are kept.
-        skip_bad: go on without files that cannot be used.
+        skip_bad: continue without files that cannot be used.
         min_pixels: patches whose longer side is shorter are left out.
         max_pixels: patches whose longer side is longer are left out.
         normalise_brightness: scale colours so that each patch's brightest is 255.
@@ -298,14 +298,17 @@ def load_patches(
     listed = patch_set_names(names) if isinstance(names, str) else [name.strip() for name in names]
     wanted = [name for name in listed if name]
     if not wanted:
-        raise UsageError(f"no patch set given; known are: {', '.join(shipped_names())}")
-    found = [patch for name in wanted for patch in load_set(find(name), skip_bad).patches]
+        raise UsageError(f"no patch set given; shipped sets: {', '.join(shipped_names())}")
+    found: list[Patch] = []
+    for name in wanted:
+        found += load_set(find(name), skip_bad).patches
     kept = list(_chosen(found, include, min_pixels, max_pixels))
     if not kept:
-        some = ", ".join(sorted({patch.name for patch in found})[:8])
+        names_found = {patch.name for patch in found}
+        some = ", ".join(sorted(names_found)[:8])
         raise UsageError(
             f"none of the {len(found)} patches in {', '.join(wanted)} fits what was asked "
-            f"(include {', '.join(include) or 'all'}, {min_pixels} to {max_pixels} pixels); there are: {some}"
+            f"(include {', '.join(include) or 'all'}, {min_pixels} to {max_pixels} pixels); available: {some}"
         )
     return [_brightened(patch) for patch in kept] if normalise_brightness else kept
 
@@ -314,7 +317,8 @@ def _chosen(
     patches: Iterable[Patch], include: Sequence[str], min_pixels: int, max_pixels: int
 ) -> Iterator[Patch]:
     for patch in patches:
-        matches = not include or any(fnmatch.fnmatch(patch.name.lower(), one.lower()) for one in include)
+        name = patch.name.lower()
+        matches = not include or any(fnmatch.fnmatch(name, pattern.lower()) for pattern in include)
         if matches and min_pixels <= max(patch.pixels.shape[:2]) <= max_pixels:
             yield patch
 

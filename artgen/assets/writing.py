@@ -1,4 +1,4 @@
-"""Writing patch sets of one's own."""
+"""Making and writing new patch sets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Recipe:
         method: see `artgen.assets.making.cut`.
         side: longest side of the patches in pixels.
         tolerance: least colour difference from the background.
-        smallest: least part of its picture a patch takes up.
+        smallest: least fraction of its picture that a patch covers.
     """
 
     method: Method = "auto"
@@ -52,23 +52,25 @@ def make_set(
 
     Args:
         sources: pictures, SVG files, Arnheim's `.npy` files, or folders of them.
-        folder: where to; must not hold anything yet.
+        folder: the folder to write to; must be empty or new.
         recipe: how to cut.
         title: the set's title.
         licence: the set's licence, best as an SPDX identifier.
         author: who made the pictures.
-        skip_bad: go on without sources that cannot be used.
+        skip_bad: continue without sources that cannot be used.
 
     Returns:
         One line for each source left out.
 
     Raises:
         UsageError: the folder is not empty, or there are no sources.
-        InputError: a source cannot be used, or nothing came of all.
+        InputError: a source cannot be used, or no patch could be cut at all.
     """
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder}: is not empty; choose a new folder")
-    files = [file for source in sources for file in _files(source)]
+    files: list[Path] = []
+    for source in sources:
+        files += _files(source)
     if not files:
         raise UsageError("no pictures to cut patches from; give pictures, or folders of them")
     made: list[tuple[Path, Pixels]] = []
@@ -78,10 +80,10 @@ def make_set(
             made += [(file, resized(patch, recipe.side)) for patch in _cut(file, recipe)]
         except ArtgenError as error:
             if not skip_bad:
-                raise InputError(f"{error} (--skip-bad to go on without it)") from None
+                raise InputError(f"{error} (--skip-bad to continue without it)") from None
             problems.append(str(error))
     if not made:
-        raise InputError(f"no patch came of {len(files)} files; first problem: {problems[0]}")
+        raise InputError(f"no patch could be cut from {len(files)} files; first problem: {problems[0]}")
     _write(made, folder, {"title": title, "licence": licence, **({"author": author} if author else {})})
     return problems
 

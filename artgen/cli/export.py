@@ -46,7 +46,7 @@ def export(
         from artgen.runs.saved import open_run
 
         wanted_size = size_option(size) if size is not None else None
-        by_suffix = format_of(out) if out is not None and out.suffix else "png"
+        by_suffix = format_of(out) if format_name is None and out is not None and out.suffix else "png"
         name = format_name or by_suffix
         suffix = formats.get(name).suffix
 

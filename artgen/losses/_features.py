@@ -17,7 +17,7 @@ Maps = Float[Tensor, "items channels rows columns"]
 Reference = Float[Tensor, "1 channels rows columns"]
 
 FAINT = 0.01
-"""Part of the mean strength below which a channel counts as silent."""
+"""Fraction of the mean strength added to each channel's, so that a channel that is nearly 0 does not dominate."""
 
 
 def feature_pairs(
@@ -30,8 +30,8 @@ def feature_pairs(
 
     Args:
         image: [P, 3, H, W].
-        context: holds the reference picture.
-        role: which reference picture ("target", "style").
+        context: contains the reference picture.
+        role: role of the reference picture ("target", "style").
         layers: indices of the layers by guide.
     """
     for guide, wanted in layers.items():

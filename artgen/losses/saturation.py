@@ -7,8 +7,8 @@ from torch import Tensor
 from artgen.losses.base import LossContext, losses
 from artgen.types import Image, PerCandidate
 
-SMALLEST = 1e-6
-"""Added below the roots, so that a grey picture has a gradient."""
+ROOT_EPSILON = 1e-6
+"""Added under the roots, so that a grey picture has a gradient."""
 
 
 @losses.register("saturation")
@@ -22,10 +22,10 @@ def saturation(image: Image, context: LossContext) -> PerCandidate:
     """
     red, green, blue = image.unbind(dim=1)
     opponents = [red - green, (red + green) / 2 - blue]
-    variances = [each.var(dim=(1, 2), correction=0) for each in opponents]
-    means = [each.mean(dim=(1, 2)).square() for each in opponents]
+    variances = [opponent.var(dim=(1, 2), correction=0) for opponent in opponents]
+    means = [opponent.mean(dim=(1, 2)).square() for opponent in opponents]
     return -(_root(variances[0] + variances[1]) + 0.3 * _root(means[0] + means[1]))
 
 
 def _root(square: Tensor) -> Tensor:
-    return (square + SMALLEST).sqrt() - SMALLEST**0.5
+    return (square + ROOT_EPSILON).sqrt() - ROOT_EPSILON**0.5

@@ -10,8 +10,8 @@ from artgen.losses._features import Maps, Reference, feature_pairs, require, spr
 from artgen.losses.base import LossContext, losses
 from artgen.types import Image, PerCandidate
 
-SMALLEST = 1e-8
-"""Added below the root, so that a plain picture has a gradient."""
+ROOT_EPSILON = 1e-8
+"""Added under the root, so that a plain picture has a gradient."""
 
 
 @losses.register("style", needs_guide=True)
@@ -45,4 +45,4 @@ def _distance(maps: Maps, reference: Reference) -> PerCandidate:
 
 def _moments(maps: Maps) -> tuple[Float[Tensor, "items channels"], Float[Tensor, "items channels"]]:
     variance = maps.var(dim=(2, 3), correction=0)
-    return maps.mean(dim=(2, 3)), (variance + SMALLEST).sqrt()
+    return maps.mean(dim=(2, 3)), (variance + ROOT_EPSILON).sqrt()

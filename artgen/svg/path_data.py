@@ -41,10 +41,10 @@ def parse_path(data: str, most: int = 50_000) -> list[Subpath]:
 
     Args:
         data: the attribute.
-        most: commands at most.
+        most: most commands to read.
 
     Raises:
-        ValueError: not path data, or too much.
+        ValueError: not path data, or too many commands.
     """
     pen = _Pen()
     for count, (command, numbers) in enumerate(_commands(data)):
@@ -117,7 +117,7 @@ class _Pen:
         """Draw one command with its numbers, relative to the current point if its letter is small.
 
         Raises:
-            ValueError: the first command is no move.
+            ValueError: the first command is not a move.
         """
         kind, origin = command.upper(), self._at if command.islower() else 0j
         if kind not in "MZ" and not self.subpaths:
@@ -196,9 +196,11 @@ def arc_curves(
     centre = complex(unit.imag, -unit.real) * lift
     first = _angle(unit - centre)
     span = _angle((-unit - centre) / (unit - centre))
-    span = (
-        span - 2 * math.pi if not sweep and span > 0 else span + 2 * math.pi if sweep and span < 0 else span
-    )
+    if not sweep and span > 0:
+        span -= 2 * math.pi
+    elif sweep and span < 0:
+        span += 2 * math.pi
+
     count = max(1, math.ceil(abs(span) / (math.pi / 2) - 1e-9))
     step = span / count
     reach = 4 / 3 * math.tan(step / 4)
@@ -210,10 +212,15 @@ def arc_curves(
 
     curves = []
     for i in range(count):
-        a, b = (complex(math.cos(t), math.sin(t)) for t in (first + i * step, first + (i + 1) * step))
+        a = _on_unit_circle(first + i * step)
+        b = _on_unit_circle(first + (i + 1) * step)
         curves.append((place(a), place(a + 1j * a * reach), place(b - 1j * b * reach), place(b)))
     curves[-1] = (*curves[-1][:3], end)
     return curves
+
+
+def _on_unit_circle(angle: float) -> complex:
+    return complex(math.cos(angle), math.sin(angle))
 
 
 def _angle(value: complex) -> float:
@@ -244,7 +251,7 @@ def parse_transform(text: str) -> Matrix:
         ValueError: not a list of transforms.
     """
     if _TRANSFORM.sub("", text).strip(" ,\t\r\n"):
-        raise ValueError(f"transform {text[:40]!r} is not understood")
+        raise ValueError(f"transform {text[:40]!r} is not supported")
     result = IDENTITY
     for kind, written in _TRANSFORM.findall(text):
         values = [_finite(v) for v in re.split(r"[\s,]+", written.strip()) if v]

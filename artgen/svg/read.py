@@ -16,17 +16,27 @@ from PIL import ImageColor
 from artgen.errors import InputError
 from artgen.files import require_plain_file
 from artgen.geometry import Size
-from artgen.svg.path_data import IDENTITY, Curve, Matrix, apply, compose, line, parse_path, parse_transform
+from artgen.svg.path_data import (
+    IDENTITY,
+    Curve,
+    Matrix,
+    Point,
+    apply,
+    compose,
+    line,
+    parse_path,
+    parse_transform,
+)
 from artgen.svg.shapes import length, outline
 from artgen.svg.write import Drawing, VectorPath
 
-LARGEST_FILE = 16_000_000
+LARGEST_SVG_FILE = 16_000_000
 """Largest SVG file in bytes."""
 MOST_CURVES = 50_000
 """Most curves in a drawing."""
 MOST_ELEMENTS = 50_000
 DEEPEST = 100
-"""Most groups inside groups."""
+"""Deepest nesting of groups."""
 
 _REFUSED = {
     "script",
@@ -66,8 +76,8 @@ def read_svg(path: Path) -> Drawing:
     """
     try:
         require_plain_file(path)
-        if path.stat().st_size > LARGEST_FILE:
-            raise InputError(f"{path}: larger than {LARGEST_FILE} bytes; simplify the drawing")
+        if path.stat().st_size > LARGEST_SVG_FILE:
+            raise InputError(f"{path}: larger than {LARGEST_SVG_FILE} bytes; simplify the drawing")
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
@@ -160,7 +170,7 @@ def _frame(root: Any) -> tuple[Size, Matrix]:
     width = given[0] or (box[2] if box else 300.0)
     height = given[1] or (box[3] if box else 150.0)
     if not (0 < width <= 1e6 and 0 < height <= 1e6):
-        raise ValueError(f"its size {width:g} x {height:g} is of no use")
+        raise ValueError(f"its size {width:g} x {height:g} is invalid; width and height must be positive")
     size = Size(max(1, round(height)), max(1, round(width)))
     if not box:
         return size, IDENTITY
@@ -225,17 +235,21 @@ def _paths(element: Any, matrix: Matrix, style: Style, opacity: float, layer: st
             joined = [] if abs(last - subpath.start) <= 1e-6 else [line(last, subpath.start)]
             strong = opacity * _ratio(style.get("fill-opacity", "1"))
             yield VectorPath(
-                _tensor([*subpath.curves, *joined], matrix), fill, strong, 0.0, True, rule, 0.0, layer
+                _tensor([*subpath.curves, *joined], matrix), fill, strong, 0.0, True, rule, layer=layer
             )
         if colour is not None and width > 0:
             scaled = width * math.sqrt(abs(a * d - b * c))
             curves = _tensor(subpath.curves, matrix)
-            yield VectorPath(curves, colour, opacity * strength, scaled, False, rule, taper, layer)
+            yield VectorPath(curves, colour, opacity * strength, scaled, False, rule, taper, layer=layer)
 
 
 def _tensor(curves: list[Curve], matrix: Matrix) -> torch.Tensor:
-    points = [[apply(matrix, point) for point in curve] for curve in curves]
-    return torch.view_as_real(torch.tensor(points, dtype=torch.complex128)).float()
+    """Return [S, 4, 2] the control points of S transformed curves."""
+    points: list[Point] = []
+    for curve in curves:
+        points += [apply(matrix, point) for point in curve]
+    complex_points = torch.tensor(points, dtype=torch.complex128).view(-1, 4)  # [S, 4]
+    return torch.view_as_real(complex_points).float()  # [S, 4, 2]
 
 
 def _ratio(text: str) -> float:
@@ -253,12 +267,12 @@ def _colour(text: str, style: Style) -> tuple[float, float, float] | None:
     try:
         red, green, blue = ImageColor.getrgb(text)[:3]
     except ValueError:
-        raise ValueError(f"colour {text[:40]!r} is not understood") from None
+        raise ValueError(f"colour {text[:40]!r} is not supported") from None
     return red / 255, green / 255, blue / 255
 
 
 def _is_paper(path: VectorPath, size: Size) -> bool:
-    """Tell whether a path is an opaque rectangle over the whole picture."""
+    """Return whether a path is an opaque rectangle over the whole picture."""
     if not path.closed or path.opacity < 1 or len(path.curves) != 4:
         return False
     corners = path.curves[:, 0]

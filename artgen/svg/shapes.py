@@ -18,7 +18,7 @@ def length(text: str, default: float | None = 0.0) -> float | None:
         return default
     value = float(match[1]) * _UNITS[match[2] or ""]
     if not math.isfinite(value):
-        raise ValueError(f"length {text[:20]!r} is of no use")
+        raise ValueError(f"length {text[:20]!r} is invalid; write a number, or a number with a unit")
     return value
 
 

@@ -74,6 +74,7 @@ def write_svg(drawing: Drawing) -> str:
     stays in `data-` attributes, from which `artgen.svg.read` restores it.
 
     Example:
+        >>> import torch
         >>> line = torch.tensor([[[1.0, 1], [2, 1], [3, 1], [4, 1]]])
         >>> "stroke-width" in write_svg(Drawing(Size(8, 8), [VectorPath(line)]))
         True
@@ -151,5 +152,10 @@ def number(value: float) -> str:
 def path_data(curves: Float[Tensor, "segments 4 2"], closed: bool = False) -> str:
     """Return the `d` attribute of joining cubic curves."""
     start = " ".join(number(v) for v in curves[0, 0].tolist())
-    parts = [" ".join(number(v) for v in curve.flatten().tolist()) for curve in curves[:, 1:]]
-    return f"M {start} " + " ".join(f"C {part}" for part in parts) + (" Z" if closed else "")
+    commands = [f"M {start}"]
+    for curve in curves[:, 1:]:  # [3, 2], the points after the first
+        points = " ".join(number(v) for v in curve.flatten().tolist())
+        commands.append(f"C {points}")
+    if closed:
+        commands.append("Z")
+    return " ".join(commands)

@@ -53,7 +53,7 @@ def test_alpha_is_taken_as_it_is():
     for method in ("alpha", "auto"):
         (patch,) = cut(pixels, method, "it")
         assert patch[..., 3].max() == 200
-    with pytest.raises(InputError, match="no clear part"):
+    with pytest.raises(InputError, match="no transparent part"):
         cut(picture, "alpha", "it")
     with pytest.raises(UsageError, match="known: auto"):
         cut(picture, "magic", "it")

@@ -131,7 +131,7 @@ BAD = {
     "one-pixel.png": (png(disc()[20:21, 20:21]), "at least 4 x 4"),
     "huge.png": (huge(), "at most 4096 x 4096"),
     "opaque.png": (png(disc()[..., :3]), "no alpha channel"),
-    "clear.png": (png(disc() * 0), "clear all over"),
+    "clear.png": (png(disc() * 0), "completely transparent"),
     "deep.png": (sixteen_bits(), "16 bits"),
     "animated.png": (animated(), "animated"),
     "cut-short.png": (png(disc())[:120], "damaged"),

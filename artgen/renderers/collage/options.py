@@ -29,29 +29,52 @@ class CollageOptions(RendererOptions):
     patches: str = Field(
         "animals", description="patch sets, by name or path, separated by commas (artgen assets list)"
     )
-    include: str = Field("", description="only patches whose names match, e.g. 'cat*,dog'")
-    min_pixels: int = Field(0, ge=0, description="leave out patches whose longer side is shorter")
-    max_pixels: int = Field(4096, ge=4, description="leave out patches whose longer side is longer")
-    normalise_brightness: bool = Field(False, description="make the brightest colour of each patch 255")
-    skip_bad: bool = Field(False, description="go on without patches that cannot be used")
-    count: int = Field(100, ge=1, le=10_000, description="number of patches in the picture")
-    blending: Blending = Field("over", description="how patches lie upon each other; over: exact order")
-    colour: ColourSpace = Field("rgb", description="space in which patches are recoloured; none: as they are")
-    min_colour: float = Field(
-        0.0, ge=0, le=1, description="least factor of a colour (hsv: saturation, value)"
+    include: str = Field("", description="use only patches whose names match, e.g. 'cat*,dog'")
+    min_pixels: int = Field(0, ge=0, description="skip patches whose longer side has fewer pixels")
+    max_pixels: int = Field(4096, ge=4, description="skip patches whose longer side has more pixels")
+    normalise_brightness: bool = Field(
+        False, description="brighten each patch until its brightest colour is 255"
     )
-    max_colour: float = Field(1.0, ge=0, le=1, description="greatest factor of a colour")
-    max_hue: float = Field(1.57, ge=0, le=6.3, description="greatest factor of the hue (hsv)")
-    min_scale: float = Field(0.06, gt=0, le=4, description="least longer side of a patch, in shorter sides")
-    max_scale: float = Field(0.6, gt=0, le=4, description="greatest longer side, in shorter sides")
-    min_rotation: float = Field(-180, ge=-180, le=180, description="least rotation in degrees")
-    max_rotation: float = Field(180, ge=-180, le=180, description="greatest rotation in degrees")
-    min_squeeze: float = Field(0.6, ge=0.1, le=10, description="least factor of width over height")
-    max_squeeze: float = Field(1.6, ge=0.1, le=10, description="greatest factor of width over height")
-    max_shear: float = Field(0.3, ge=0, le=2, description="greatest shear to either side")
-    margin: float = Field(0.15, ge=-0.4, le=1, description="how far centres may leave the picture")
-    swaps: float = Field(0.05, ge=0, le=1, description="part of the patches evolution exchanges at a time")
-    mutated: float = Field(0.3, ge=0, le=1, description="part of the patches evolution moves at a time")
+    skip_bad: bool = Field(False, description="skip patches that cannot be read")
+    count: int = Field(100, ge=1, le=10_000, description="number of patches in the picture")
+    blending: Blending = Field(
+        "over", description="how overlapping patches combine; over: the upper one hides the lower"
+    )
+    colour: ColourSpace = Field(
+        "rgb", description="colour space in which patches are tinted; none: keep their colours"
+    )
+    min_colour: float = Field(
+        0.0, ge=0, le=1, description="smallest factor of a colour (hsv: of saturation and value)"
+    )
+    max_colour: float = Field(1.0, ge=0, le=1, description="largest factor of a colour")
+    max_hue: float = Field(1.57, ge=0, le=6.3, description="largest factor of the hue (hsv)")
+    min_scale: float = Field(
+        0.06,
+        gt=0,
+        le=4,
+        description="smallest patch: its longer side as a fraction of the picture's shorter side",
+    )
+    max_scale: float = Field(
+        0.6,
+        gt=0,
+        le=4,
+        description="largest patch: its longer side as a fraction of the picture's shorter side",
+    )
+    min_rotation: float = Field(-180, ge=-180, le=180, description="smallest rotation in degrees")
+    max_rotation: float = Field(180, ge=-180, le=180, description="largest rotation in degrees")
+    min_squeeze: float = Field(0.6, ge=0.1, le=10, description="smallest factor of width over height")
+    max_squeeze: float = Field(1.6, ge=0.1, le=10, description="largest factor of width over height")
+    max_shear: float = Field(0.3, ge=0, le=2, description="largest shear to either side")
+    margin: float = Field(
+        0.15,
+        ge=-0.4,
+        le=1,
+        description="how far a patch's centre may leave the picture, as a fraction of the shorter side",
+    )
+    swaps: float = Field(
+        0.05, ge=0, le=1, description="fraction of the patches that a mutation exchanges for others"
+    )
+    mutated: float = Field(0.3, ge=0, le=1, description="fraction of the patches that a mutation moves")
     invert: bool = Field(False, description="invert the colours (for ink on a white background)")
 
     @model_validator(mode="after")
@@ -63,7 +86,7 @@ class CollageOptions(RendererOptions):
         return self
 
     def bounds(self) -> dict[str, tuple[float, float]]:
-        """Return least and greatest value by parameter, where they are plain numbers."""
+        """Return the smallest and largest value of each parameter whose bounds are plain numbers."""
         turn = 3.141592653589793 / 180
         return {
             "rotation": (self.min_rotation * turn, self.max_rotation * turn),
@@ -75,17 +98,20 @@ class CollageOptions(RendererOptions):
 
 
 WHOLE_TURN = 2 * math.pi
+"""In radians."""
 
 
 @torch.no_grad()
 def clamp_(parameters: Mapping[str, Tensor], options: CollageOptions, canvas: Size) -> None:
-    """Bring a collage's parameters into their bounds, in place; rotations wrap if all are allowed."""
+    """Clamp a collage's parameters to their bounds, in place; rotations wrap if the whole turn is allowed."""
     for name, (least, greatest) in options.bounds().items():
         value = parameters[name]
+        # a little less than a whole turn, because degrees are converted with rounding
         if name == "rotation" and greatest - least > WHOLE_TURN - 1e-6:
             value.sub_((value / WHOLE_TURN).round() * WHOLE_TURN)
         else:
             value.clamp_(least, greatest)
+
     reach = reach_of_centres(options, canvas, parameters["translation"])
     _between_(parameters["translation"], -reach, reach)
     if options.colour != "none":
@@ -93,17 +119,18 @@ def clamp_(parameters: Mapping[str, Tensor], options: CollageOptions, canvas: Si
 
 
 def _between_(value: Tensor, least: Tensor, greatest: Tensor) -> None:
+    """Clamp in place between bounds that are tensors."""
     value.copy_(torch.minimum(torch.maximum(value, least), greatest))
 
 
 def reach_of_centres(options: CollageOptions, canvas: Size, like: Tensor) -> Tensor:
-    """Return [2] greatest distance of a patch's centre from the picture's, in shorter sides."""
+    """Return [2] how far a patch's centre may be from the picture's, in shorter sides."""
     limits = like.new_tensor([canvas.width, canvas.height]) / (2 * min(canvas)) + options.margin
     return limits.clamp(min=0)
 
 
 def colour_bounds(options: CollageOptions, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Return [3] least and [3] greatest factors of a colour, in the options' colour space."""
+    """Return [3] the smallest and [3] the largest factors of a colour, in the options' colour space."""
     least, greatest = options.min_colour, options.max_colour
     if options.colour == "hsv":
         return like.new_tensor([0, least, least]), like.new_tensor([options.max_hue, greatest, greatest])

@@ -26,7 +26,7 @@ from artgen.geometry import Size, Window
 
 CellShape = Literal["square", "brick", "hex", "triangle", "diamond", "knit"]
 UNITS = 6
-"""Outlines have whole coordinates in this part of a cell."""
+"""Units per cell in which the coordinates of all outlines are whole numbers."""
 
 Points = Float[Tensor, "*places"]
 CellIndices = Int[Tensor, "*places"]
@@ -37,12 +37,12 @@ class Lattice:
     """One way to tile the plane.
 
     Args:
-        pitch: distance between rows, in distances between the cells of a row; what
-            makes hexagons and triangles regular.
+        pitch: distance between rows, divided by the distance between cells in a row; chosen
+            so that hexagons and triangles are regular.
         shifted: whether every other row is shifted by half a cell.
-        offset: how far above its row's number a border lies, in rows.
-        amplitude: of the borders' teeth, in rows.
-        triangles: cells are triangles, pointing up and down in turn.
+        offset: how far each border is moved up, in rows.
+        amplitude: amplitude of the borders' teeth, in rows.
+        triangles: whether cells are triangles that alternately point up and down.
     """
 
     pitch: float
@@ -52,7 +52,7 @@ class Lattice:
     triangles: bool = False
 
     def stored(self, grid: Size) -> Size:
-        """Return how many cells down and across are (partly) in a picture of `grid` cells."""
+        """Return how many cells, down and across, are at least partly inside a picture of `grid` cells."""
         return Size(grid.height + (self.offset > 0), grid.width + (self.shifted or self.triangles))
 
 
@@ -64,7 +64,7 @@ LATTICES: dict[str, Lattice] = {
     "diamond": Lattice(0.5, shifted=True, offset=0.5, amplitude=0.5),
     "knit": Lattice(0.75, offset=0.25, amplitude=-0.25),
 }
-"""The tilings by name."""
+"""The tilings, by name."""
 
 
 def cell_at(lattice: Lattice, u: Points, v: Points, grid: Size) -> tuple[CellIndices, CellIndices]:
@@ -80,6 +80,7 @@ def cell_at(lattice: Lattice, u: Points, v: Points, grid: Size) -> tuple[CellInd
     if lattice.triangles:
         row, column = _triangle_at(u, v)
     else:
+        # the last border that may lie above the point, which is in the row below or above it
         border = (v + lattice.offset + abs(lattice.amplitude)).floor()
         row = torch.where(v >= _border(lattice, border, u), border, border - 1).clamp(0, stored.height - 1)
         column = (u + _shift(lattice, row)).floor()
@@ -92,13 +93,13 @@ def _shift(lattice: Lattice, row: Tensor) -> Tensor:
 
 
 def _border(lattice: Lattice, row: Tensor, u: Tensor) -> Tensor:
-    """Return where the border above a row lies."""
+    """Return the v coordinate of the border above a row."""
     z = (2 * (u + _shift(lattice, row)).frac() - 1).abs()
     return row - lattice.offset + lattice.amplitude * (2 * z - 1)
 
 
 def _triangle_at(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """Return row and column where the k-th triangle of a row reaches from k - 1 to k + 1."""
+    """Return row and column of points among triangles; triangle k of a row spans k - 1 to k + 1."""
     row, left = v.floor(), u.floor()
     across, down = u - left, v - row
     left_points_up = (row + left).remainder(2) == 0
@@ -114,11 +115,11 @@ def cell_map(lattice: Lattice, grid: Size, size: Size, window: Window) -> Int[Te
         lattice: the tiling.
         grid: number of cells down and across.
         size: size of the whole picture in pixels.
-        window: the part that is wanted.
+        window: the part to return.
     """
     down = (torch.arange(window.top, window.bottom, dtype=torch.float64) + 0.5) * grid.height / size.height
     across = (torch.arange(window.left, window.right, dtype=torch.float64) + 0.5) * grid.width / size.width
-    v, u = torch.meshgrid(down, across, indexing="ij")
+    v, u = torch.meshgrid(down, across, indexing="ij")  # [H, W] each
     row, column = cell_at(lattice, u, v, grid)
     return row * lattice.stored(grid).width + column
 
@@ -126,8 +127,8 @@ def cell_map(lattice: Lattice, grid: Size, size: Size, window: Window) -> Int[Te
 def outline(lattice: Lattice, row: int, column: int, grid: Size) -> list[tuple[int, int]]:
     """Return a cell's corners clockwise, cut to the picture, as (x, y) in `UNITS` per cell.
 
-    Neighbours share their corners, so that edges between them match exactly. A cell
-    that is not in the picture has an outline without area.
+    Neighbours share their corners, so that edges between them match exactly. The outline
+    of a cell outside the picture has no area.
     """
     corners: Iterable[tuple[float, float]]
     corners = _triangle(row, column) if lattice.triangles else _hexagon(lattice, row, column, grid)
@@ -135,10 +136,12 @@ def outline(lattice: Lattice, row: int, column: int, grid: Size) -> list[tuple[i
 
 
 def _cut(place: int | float, limit: int) -> int:
+    """Return a coordinate in `UNITS`, clamped to the picture."""
     return round(UNITS * min(max(place, 0), limit))
 
 
 def _triangle(row: int, column: int) -> list[tuple[int, int]]:
+    """Return the corners of a triangle."""
     if (row + column) % 2 == 0:
         return [(column, row), (column + 1, row + 1), (column - 1, row + 1)]
     return [(column - 1, row), (column + 1, row), (column, row + 1)]
@@ -152,6 +155,8 @@ def _hexagon(lattice: Lattice, row: int, column: int, grid: Size) -> list[tuple[
     teeth = [tooth * lattice.amplitude for tooth in (1, -1, 1)]
     above = [row - lattice.offset + tooth for tooth in teeth]
     below = [row + 1 - lattice.offset + flipped * tooth for tooth in teeth]
+
+    # the first and last row are cut off straight by the picture's edges
     if row == 0:
         above = [0.0] * 3
     if row == lattice.stored(grid).height - 1:

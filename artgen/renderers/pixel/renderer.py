@@ -31,32 +31,35 @@ from artgen.renderers.pixel.svg import cells_svg
 from artgen.types import Canvas, Image, Size, Window
 
 LARGEST_SVG = 1 << 16
-"""Most cells that are written as SVG; nobody edits more, and no browser likes them."""
+"""Most cells that are written as SVG; a larger document is too slow to open or edit."""
 BLANK = 0.92
-"""Grey that random candidates start around: on light ground, subjects stand out sooner than on mid-grey."""
+"""Grey around which random candidates start: subjects emerge sooner from a light background than from mid-grey."""
 RENEWALS = 4
-"""How often a learned palette is chosen anew from what the cells wish, in the first half of a run."""
+"""How often, in the first half of a run, a learned palette is clustered again from the cells' own colours."""
 
 
 class PixelOptions(RendererOptions):
     """Options of the pixel renderer."""
 
     cells: int = Field(32, ge=1, le=1024, description="cells along the longer side")
-    grid: SizeField | None = Field(None, description="cells across and down, WxH, instead of --cells")
+    grid: SizeField | None = Field(None, description="cells across and down, WxH; overrides --cells")
     levels: int = Field(
         1, ge=1, le=10, description="coarse to fine: start with cells 2^(levels-1) times as large"
     )
     shape: CellShape = Field(
-        "square", description="of the cells: square, brick, hex, triangle, diamond or knit"
+        "square", description="shape of the cells: square, brick, hex, triangle, diamond or knit"
     )
     palette: str | None = Field(
-        None, description="colours separated by commas, a .gpl, .hex or .pal file, or a name"
+        None, description="colours separated by commas, a .gpl, .hex or .pal file, or the name of a palette"
     )
     colours: int | None = Field(
-        None, ge=1, le=MOST_COLOURS, description="number of colours of a learned palette"
+        None, ge=1, le=MOST_COLOURS, description="learn a palette of this many colours"
     )
     dither: float = Field(
-        0.0, ge=0, le=2, description="ordered dithering between a palette's colours; 1: evenly"
+        0.0,
+        ge=0,
+        le=2,
+        description="strength of ordered dithering between the palette's colours; 1 mixes them evenly",
     )
 
     @model_validator(mode="after")
@@ -68,7 +71,7 @@ class PixelOptions(RendererOptions):
         return self
 
 
-def grid_of(options: PixelOptions, aspect: float) -> Size:
+def cell_grid(options: PixelOptions, aspect: float) -> Size:
     """Return the number of cells down and across, regular for the given width / height."""
     if options.grid is not None:
         return options.grid
@@ -79,17 +82,17 @@ def grid_of(options: PixelOptions, aspect: float) -> Size:
 
 @renderers.register("pixel")
 class Pixel(Renderer[PixelOptions]):
-    """A tiling of cells in sRGB; a pixel has the colour of the cell its centre is in.
+    """A tiling of cells in sRGB; a pixel has the colour of the cell that contains its centre.
 
-    While the run is coarse, blocks of cells are shown by their mean. That averages the
-    gradient too, so a block's cells move as one, and the optimiser's state is right when
-    the block is divided. With a palette, each cell then takes its nearest colour.
+    At coarse levels, each cell shows the mean of its block. This averages the gradient
+    too, so the cells of a block move together, and the optimiser's state is still right
+    when the block is divided. With a palette, each cell then takes its nearest colour.
 
     Attributes:
         colour: [P, 3, rows, columns] sRGB in [0, 1].
-        level: [P] how many times the blocks are still to be halved.
-        palette: [P, N, 3] sRGB in [0, 1], if it is learned.
-        renewals: [P] how often a learned palette was chosen anew.
+        level: [P] how many more times the blocks are halved.
+        palette: [P, N, 3] sRGB in [0, 1], if it is learned; [1, N, 3] if it is given.
+        renewals: [P] how often a learned palette has been clustered again.
         alpha: [P, 1, rows, columns] in [0, 1], if the picture may be transparent.
     """
 
@@ -103,17 +106,19 @@ class Pixel(Renderer[PixelOptions]):
 
     def __init__(self, options: PixelOptions, canvas: Size, surroundings: Surroundings = ON_WHITE) -> None:
         super().__init__(options, canvas, surroundings)
-        self._level = options.levels - 1  # `level` and `renewals` on the host: all candidates' are alike,
-        self._renewals = 0  # and reading a tensor would make every step wait for the GPU
+        # copies of `level` and `renewals` on the host: all candidates have the same values,
+        # and reading a tensor would make every step wait for the GPU
+        self._level = options.levels - 1
+        self._renewals = 0
         self.lattice = LATTICES[options.shape]
-        self.grid = grid_of(options, canvas.width / canvas.height)
+        self.grid = cell_grid(options, canvas.width / canvas.height)
         self.given: Palette | None = load_palette(options.palette) if options.palette is not None else None
         self.surrogate_gradients = self.given is not None or options.colours is not None
 
     @classmethod
     def default_canvas(cls, options: PixelOptions, aspect: float, side: int) -> Size:
-        """Return a canvas on which cells next to each other have the same whole number of pixels."""
-        grid = grid_of(options, aspect)
+        """Return a canvas on which neighbouring cells have the same whole number of pixels."""
+        grid = cell_grid(options, aspect)
         height = grid.height * LATTICES[options.shape].pitch
         pixels = max(1, round(side / max(height, grid.width)))
         return Size(max(1, round(height * pixels)), grid.width * pixels)
@@ -121,12 +126,15 @@ class Pixel(Renderer[PixelOptions]):
     def init(self, population: int, generator: torch.Generator) -> None:
         """Start nearly white with a little noise in the coarsest blocks; learned colours are random."""
         stored = self.lattice.stored(self.grid)
-        noise = torch.randn(population, 3, *stored, generator=generator)
+        noise = torch.randn(population, 3, *stored, generator=generator)  # [P, 3, rows, columns]
         self._level = self.options.levels - 1
-        level = torch.full((population,), self._level)
+        level = torch.full((population,), self._level)  # [P]
         self.register_buffer("level", level)
+
+        # the mean of a block has less variance than a cell; scaled so that every level starts alike
         blocks = self._block_means(noise) * 2**self._level
         self.colour = nn.Parameter((BLANK + 0.05 * blocks).clamp(0, 1))
+
         if self.given is not None:
             self.register_buffer("palette", self.given.colours[None].clone(), persistent=False)
         elif self.options.colours is not None:
@@ -139,17 +147,21 @@ class Pixel(Renderer[PixelOptions]):
     def forward(self, size: Size, window: Window | None = None) -> Canvas:
         """Render every candidate; see `Renderer.forward`."""
         window = window or Window(0, 0, *size)
-        places = _cells_shown(self.lattice, self.grid, size, window, self.colour.device)
-        cells = self.shown().flatten(2)
-        return cells.gather(2, places.flatten().expand(*cells.shape[:2], -1)).unflatten(2, places.shape)
+        places = _cells_shown(self.lattice, self.grid, size, window, self.colour.device)  # [H, W]
+        cells = self.shown().flatten(2)  # [P, 4, rows * columns]
+
+        index = places.flatten().expand(*cells.shape[:2], -1)  # [P, 4, H * W]
+        return cells.gather(2, index).unflatten(2, places.shape)  # [P, 4, H, W]
 
     def shown(self) -> Cells:
-        """Return [P, 4, rows, columns] the premultiplied RGBA of every cell as it is shown."""
-        colour = self._block_means(self.colour)
+        """Return [P, 4, rows, columns] the premultiplied RGBA of every cell as the picture shows it."""
+        colour = self._block_means(self.colour)  # [P, 3, rows, columns]
         if self.surrogate_gradients:
             colour = to_palette(colour, self.palette, self.options.dither)
+
         if not self.transparent:
             return torch.cat([colour, torch.ones_like(colour[:, :1])], dim=1)
+
         alpha = self._block_means(self.alpha)
         alpha = to_binary(alpha) if self.surrogate_gradients else alpha
         return torch.cat([colour * alpha, alpha], dim=1)
@@ -165,7 +177,7 @@ class Pixel(Renderer[PixelOptions]):
 
     @torch.no_grad()
     def project_(self) -> None:
-        """Bring colours and opacities back to [0, 1]."""
+        """Clamp colours and opacities to [0, 1]."""
         for parameter in self.parameters():
             parameter.clamp_(0, 1)
 
@@ -176,7 +188,8 @@ class Pixel(Renderer[PixelOptions]):
         """
         if isinstance(source, Path):
             raise UsageError("pixel art cannot start from an SVG; give --init a picture (PNG, JPEG, WebP)")
-        means = self._cell_means(source).to(self.colour)
+
+        means = self._cell_means(source).to(self.colour)  # [1, 3, rows, columns]
         with torch.no_grad():
             self.colour.copy_(means.clamp(0, 1).expand_as(self.colour))
             if self.options.colours is not None:
@@ -188,12 +201,13 @@ class Pixel(Renderer[PixelOptions]):
     def advance(
         self, progress: float, generator: torch.Generator, feedback: Feedback | None = None
     ) -> ElementChange | None:
-        """Halve the blocks, and renew learned palettes, at equal parts of the first half of the run."""
+        """Halve the blocks and cluster learned palettes again, at regular steps of the run's first half."""
         due = min(int(progress * 2 * RENEWALS), RENEWALS)
         if self.options.colours is not None and self._renewals < due:
             self._renew_palettes()
             self.renewals.fill_(due)
             self._renewals = due
+
         divided = int(progress * 2 * self.options.levels)
         wanted = max(0, self.options.levels - 1 - divided)
         if wanted < self._level:
@@ -213,7 +227,7 @@ class Pixel(Renderer[PixelOptions]):
 
     @torch.no_grad()
     def to_svg(self, size: Size) -> str | None:
-        """Return one path per colour, neighbours of equal colour merged; None for very many cells."""
+        """Return one path per colour, neighbours of equal colour merged; None above `LARGEST_SVG` cells."""
         if self.colour[0, 0].numel() > LARGEST_SVG:
             return None
         return cells_svg(self.shown()[0], self.lattice, self.grid, size)
@@ -224,49 +238,56 @@ class Pixel(Renderer[PixelOptions]):
 
     @torch.no_grad()
     def _renew_palettes(self) -> None:
-        """Choose each palette anew from its cells' wishes.
+        """Cluster each palette again from the colours of its cells.
 
-        Gradients alone leave a colour that no cell is near to where it was. But the
-        straight-through gradient goes on moving the cells' own colours, so these show
-        which colours are missing.
+        A palette colour that no cell takes gets no gradient. The cells' own colours
+        still move, by the straight-through gradient, so they show which colours are missing.
         """
-        wishes = self._block_means(self.colour).flatten(2).transpose(1, 2)
+        colours = self._block_means(self.colour).flatten(2).transpose(1, 2)  # [P, rows * columns, 3]
         count = self.palette.shape[1]
-        self.palette.copy_(torch.stack([cluster_colours(each, count) for each in wishes]))
+        palettes = [cluster_colours(of_candidate, count) for of_candidate in colours]
+        self.palette.copy_(torch.stack(palettes))  # [P, N, 3]
 
     def _block_means(self, cells: Tensor) -> Tensor:
-        """Replace cells by the means of the present blocks, which are 2^level cells wide and high."""
+        """Replace [P, C, rows, columns] cells by the means of their blocks of 2^level by 2^level cells."""
         block = 2**self._level
         if block == 1:
             return cells
-        down, across = (_block_mean(count, block, cells.dtype, cells.device) for count in cells.shape[-2:])
+
+        rows, columns = cells.shape[-2:]
+        down = _block_mean(rows, block, cells.dtype, cells.device)  # [rows, rows]
+        across = _block_mean(columns, block, cells.dtype, cells.device)  # [columns, columns]
         return down @ cells @ across.T
 
     def _cell_means(self, source: Image) -> Cells:
         """Return [1, 3, rows, columns] the mean colour of a picture [1, 3, H, W] in each cell."""
-        finest = [
-            max(4, round(side / count)) for side, count in zip(source.shape[-2:], self.grid, strict=True)
-        ]
-        size = Size(*(count * pixels for count, pixels in zip(self.grid, finest, strict=True)))
-        pixels = functional.interpolate(source, size, mode="area").flatten(2)
+        # a copy whose cells have a whole number of pixels, at least 4 to follow slanted edges
+        rows, columns = self.grid
+        cell_height = max(4, round(source.shape[-2] / rows))
+        cell_width = max(4, round(source.shape[-1] / columns))
+        size = Size(rows * cell_height, columns * cell_width)
+        pixels = functional.interpolate(source, size, mode="area").flatten(2)  # [1, 3, H * W]
+
         stored = self.lattice.stored(self.grid)
         places = cell_map(self.lattice, self.grid, size, Window(0, 0, *size)).to(source.device).flatten()
         empty = pixels.new_zeros(1, 3, stored.height * stored.width)
-        sums = empty.scatter_add(2, places.expand(1, 3, -1), pixels)
-        counts = places.bincount(minlength=sums.shape[-1])
+        sums = empty.scatter_add(2, places.expand(1, 3, -1), pixels)  # [1, 3, rows * columns]
+        counts = places.bincount(minlength=sums.shape[-1])  # [rows * columns]
+
+        # cells outside the picture take its mean
         means = torch.where(counts > 0, sums / counts.clamp(min=1), pixels.mean(dim=2, keepdim=True))
-        return means.unflatten(2, stored)
+        return means.unflatten(2, stored)  # [1, 3, rows, columns]
 
 
 @functools.lru_cache(maxsize=4)
 def _cells_shown(lattice: Lattice, grid: Size, size: Size, window: Window, device: torch.device) -> Tensor:
-    """Return `cell_map` on a device; a GPU has to be waited for when it is moved there."""
+    """Return `cell_map` on a device, cached there because each copy waits for the GPU."""
     return cell_map(lattice, grid, size, window).to(device)
 
 
 @functools.lru_cache(maxsize=8)
 def _block_mean(cells: int, block: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the [cells, cells] matrix that replaces each cell by the mean of its block."""
-    owner = torch.arange(cells) // block
-    same = (owner[:, None] == owner[None, :]).float()
+    owner = torch.arange(cells) // block  # [cells]
+    same = (owner[:, None] == owner[None, :]).float()  # [cells, cells]
     return (same / same.sum(dim=1, keepdim=True)).to(device, dtype)

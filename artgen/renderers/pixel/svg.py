@@ -32,23 +32,34 @@ def cells_svg(cells: Float[Tensor, "4 rows columns"], lattice: Lattice, grid: Si
         size: of the document in pixels.
     """
     loops = {paint: merge(outlines) for paint, outlines in _by_paint(cells, lattice, grid).items()}
+
+    # the smallest whole numbers that keep all proportions
     width, height = UNITS * grid.width, UNITS * grid.height
-    corners = (place for found in loops.values() for loop in found for point in loop for place in point)
-    common = math.gcd(width, height, *corners)
+    common = _common_divisor([width, height], loops.values())
+
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{size.width}" height="{size.height}" '
         f'viewBox="0 0 {width // common} {height // common}" '
         'preserveAspectRatio="none" shape-rendering="crispEdges">'
     )
-    return "\n".join([head, *(_path(paint, found, common) for paint, found in loops.items()), "</svg>\n"])
+    paths = [_path(paint, found, common) for paint, found in loops.items()]
+    return "\n".join([head, *paths, "</svg>\n"])
+
+
+def _common_divisor(numbers: list[int], loops_of_paints: Iterable[list[list[Point]]]) -> int:
+    """Return the greatest common divisor of some numbers and all coordinates."""
+    common = math.gcd(*numbers)
+    for loop in itertools.chain.from_iterable(loops_of_paints):
+        common = math.gcd(common, *itertools.chain.from_iterable(loop))
+    return common
 
 
 def merge(outlines: Iterable[list[Point]]) -> list[list[Point]]:
     """Return the closed borders of the union of cells that share their corners.
 
-    An edge between two of the cells occurs once in each direction, and so vanishes.
-    What is left is chained into loops: clockwise around an area, the other way around
-    a hole.
+    An edge between two of the cells occurs once in each direction, and both are dropped.
+    The remaining edges are chained into loops: clockwise around an area, anticlockwise
+    around a hole.
 
     Args:
         outlines: corners of each cell, clockwise.
@@ -66,6 +77,7 @@ def merge(outlines: Iterable[list[Point]]) -> list[list[Point]]:
                 del edges[edge[::-1]]
             else:
                 edges[edge] = None
+
     onward: dict[Point, list[Point]] = defaultdict(list)
     for start, end in edges:
         onward[start].append(end)
@@ -84,13 +96,17 @@ def _loops(onward: dict[Point, list[Point]]) -> Iterable[list[Point]]:
 
 def _without_straight(loop: list[Point]) -> list[Point]:
     """Leave out corners that lie on a straight line between their neighbours."""
-    neighbours = zip([loop[-1], *loop[:-1]], loop, [*loop[1:], loop[0]], strict=True)
-    return [(x, y) for (x0, y0), (x, y), (x1, y1) in neighbours if (x - x0) * (y1 - y) != (y - y0) * (x1 - x)]
+    previous, following = [loop[-1], *loop[:-1]], [*loop[1:], loop[0]]
+    corners = []
+    for (x0, y0), (x, y), (x1, y1) in zip(previous, loop, following, strict=True):
+        if (x - x0) * (y1 - y) != (y - y0) * (x1 - x):
+            corners.append((x, y))
+    return corners
 
 
 def _by_paint(cells: Tensor, lattice: Lattice, grid: Size) -> dict[Paint, list[list[Point]]]:
-    """Return the outlines of all cells that are seen, by colour."""
-    paints = to_bytes(cells).tolist()
+    """Return the outlines of all visible cells, by colour."""
+    paints = to_bytes(cells).tolist()  # [rows, columns, 4]
     found: dict[Paint, list[list[Point]]] = defaultdict(list)
     for row, line in enumerate(paints):
         for column, (red, green, blue, opacity) in enumerate(line):
@@ -101,6 +117,7 @@ def _by_paint(cells: Tensor, lattice: Lattice, grid: Size) -> dict[Paint, list[l
 
 
 def _has_area(corners: list[Point]) -> bool:
+    """Return whether a closed outline encloses anything (the shoelace formula)."""
     neighbours = zip(corners, [*corners[1:], corners[0]], strict=True)
     return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in neighbours) != 0
 
@@ -108,13 +125,15 @@ def _has_area(corners: list[Point]) -> bool:
 def _path(paint: Paint, loops: list[list[Point]], common: int) -> str:
     colour = f"#{bytes(paint[:3]).hex()}"
     opacity = "" if paint[3] == 255 else f' fill-opacity="{paint[3] / 255:.4f}"'
-    data = "".join(_loop_data([(x // common, y // common) for x, y in loop]) for loop in loops)
+    data = "".join(_loop_data(loop, common) for loop in loops)
     return f'<path fill="{colour}"{opacity} d="{data}"/>'
 
 
-def _loop_data(loop: list[Point]) -> str:
-    parts = [f"M{loop[0][0]} {loop[0][1]}"]
-    for (x0, y0), (x, y) in itertools.pairwise(loop):
+def _loop_data(loop: list[Point], common: int) -> str:
+    """Return path data of a closed loop, with coordinates divided by a common divisor."""
+    scaled = [(x // common, y // common) for x, y in loop]
+    parts = [f"M{scaled[0][0]} {scaled[0][1]}"]
+    for (x0, y0), (x, y) in itertools.pairwise(scaled):
         dx, dy = x - x0, y - y0
         parts.append(f"h{dx}" if dy == 0 else f"v{dy}" if dx == 0 else f"l{dx} {dy}")
     return "".join(parts) + "z"
