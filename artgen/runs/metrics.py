@@ -1,4 +1,4 @@
-"""metrics.jsonl: each figure by name, unweighted, one line per logged step."""
+"""metrics.jsonl: the losses of the run, one line per logged step."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from artgen.engine.events import Stepped
 from artgen.errors import InputError
 from artgen.files import write_atomically
 
+METRICS = "metrics.jsonl"
+"""Name of the file in a run's folder."""
 LINES_WANTED = 500
-"""About how many lines a run logs."""
+"""Approximate number of lines that a run logs."""
 
 
 class Metrics:
     """Collects lines and writes them with each checkpoint, so that a resumed run repeats none.
 
     Args:
-        path: the file.
-        steps: number of steps in all, for the interval between lines.
+        folder: the run's.
+        steps: number of steps in total, for the interval between lines.
         done: number of steps already done; later lines of an older file are dropped.
 
     Raises:
         InputError: the older file is damaged.
     """
 
-    def __init__(self, path: Path, steps: int, done: int) -> None:
-        self._path = path
+    def __init__(self, folder: Path, steps: int, done: int) -> None:
+        self._path = folder / METRICS
         self._every = max(1, steps // LINES_WANTED)
         self._lines = self._read(done)
 
@@ -56,7 +58,7 @@ class Metrics:
         return kept
 
     def _step_of(self, line: str, number: int) -> int:
-        """Return the step that a line of an older file is about.
+        """Return the step that a line of an older file describes.
 
         Raises:
             InputError: the line is not one of these.
@@ -73,5 +75,5 @@ class Metrics:
 
 
 def _plain(figures: Sequence[float]) -> list[float | None]:
-    """Return figures as JSON has them, which knows no infinity."""
+    """Return losses as JSON can write them: null in place of infinity and NaN."""
     return [figure if math.isfinite(figure) else None for figure in figures]

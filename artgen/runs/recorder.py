@@ -89,15 +89,18 @@ class Recorder:
     Args:
         folder: the run's.
         recorded: the run.
+        metrics: its losses so far.
         done: number of steps already done.
         progress: fraction of the run that is done.
     """
 
-    def __init__(self, folder: Path, recorded: Recorded, done: int, progress: float) -> None:
+    def __init__(
+        self, folder: Path, recorded: Recorded, metrics: Metrics, done: int, progress: float
+    ) -> None:
         self._folder = folder
         self._recorded = recorded
         self._snapshots = recorded.config.snapshots
-        self._metrics = Metrics(folder / "metrics.jsonl", recorded.steps, done)
+        self._metrics = metrics
         self._timelapse = Timelapse(folder, recorded.config.timelapse, done)
         self._progress = progress
         self._last_checkpoint = time.monotonic()

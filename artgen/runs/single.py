@@ -25,6 +25,7 @@ from artgen.runs.context import (
 from artgen.runs.defaults import resolve
 from artgen.runs.folder import claimed, make_folder, prepare_folder
 from artgen.runs.inputs import fingerprints, require_known
+from artgen.runs.metrics import Metrics
 from artgen.runs.pictures import film_frame, write_level, write_pictures
 from artgen.runs.recorder import Recorder, Run, Summary, announce, conclude, optimise_recorded
 from artgen.runs.report import Outcome
@@ -92,7 +93,8 @@ def _paint_in(
         else:
             context, state = yield from begin(context, streams, folder, keep_candidates=keep_candidates)
         state.step = step
-        return (yield from _run(folder, context, state, stopped))
+        metrics = Metrics(folder, config.steps, step)
+        return (yield from _run(folder, context, state, metrics, stopped))
 
 
 def resume_single(folder: Path, open_files: bool) -> Run:
@@ -115,11 +117,12 @@ def resume_single(folder: Path, open_files: bool) -> Run:
         context = context.with_sketch(sketch)
     state = restore(checkpoint, context)
 
+    metrics = Metrics(folder, config.steps, state.step)  # a damaged file shows before the run starts
     notices = [] if checkpoint.notice is None else [Notice(checkpoint.notice)]
     stopped = yield from announce(Started(folder, config.seed, state.step, config.steps), *notices)
     if context.lacks_sketch and not stopped:
         context, state = yield from _begin_again(folder, context, state)
-    return (yield from _run(folder, context, state, stopped))
+    return (yield from _run(folder, context, state, metrics, stopped))
 
 
 def _begin_again(
@@ -137,11 +140,11 @@ def _begin_again(
     return (yield from begin(context, streams, folder))
 
 
-def _run(folder: Path, context: RunContext, state: LoopState, stopped: bool) -> Run:
+def _run(folder: Path, context: RunContext, state: LoopState, metrics: Metrics, stopped: bool) -> Run:
     """Optimise to the end, unless the run was stopped already, and write everything."""
     run = _SingleRun(folder, context, state)
     progress = min(context.budget.progress(state.step, state.elapsed), 1.0)
-    recorder = Recorder(folder, run, state.step, progress)
+    recorder = Recorder(folder, run, metrics, state.step, progress)
 
     reason: Outcome = "stopped"
     failure = None

@@ -34,6 +34,7 @@ from artgen.runs.context import (
 from artgen.runs.defaults import ResolvedConfig, resolve
 from artgen.runs.folder import claimed, make_folder, prepare_folder
 from artgen.runs.inputs import require_known
+from artgen.runs.metrics import Metrics
 from artgen.runs.recorder import Recorder, Run, Summary, announce, conclude, optimise_recorded
 from artgen.runs.report import Outcome
 from artgen.runs.start import begin
@@ -135,10 +136,11 @@ class _TiledRun:
         notice = self._open(first)
 
         notices = [] if notice is None else [Notice(notice)]
+        metrics = Metrics(folder, self.steps, self._steps_done())  # a damaged file shows before the start
         start = Started(folder, self.config.seed, self._steps_done(), self.steps)
         stopped = yield from announce(start, *notices)
 
-        recorder = Recorder(folder, self, self._steps_done(), self._steps_done() / self.steps)
+        recorder = Recorder(folder, self, metrics, self._steps_done(), self._steps_done() / self.steps)
         reason: Outcome = "stopped"
         failure = None
         if not stopped:
