@@ -42,7 +42,7 @@ class InputError(ArtgenError):
 
 
 class RunError(ArtgenError):
-    """A run that could not go on; what it had made is kept."""
+    """A run that could not continue; its files so far are kept."""
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """What a batch is to do: seeds written as `1-8,12`, and files with a prompt and options on each line.
 
-A batch's folder holds its jobs (`jobs.json`), so that a batch that was stopped can go on.
+A batch's folder holds its jobs (`jobs.json`), so that a stopped batch can continue.
 """
 
 from __future__ import annotations
@@ -215,7 +215,7 @@ def read_jobs(folder: Path) -> tuple[list[Job], Mapping[str, str]]:
 
     Raises:
         InputError: the folder has no such file, or one that is damaged.
-        UsageError: a configuration in it is of no use.
+        UsageError: a configuration in it is invalid.
     """
     path = folder / JOBS
     try:

@@ -33,7 +33,7 @@ Start = Callable[[RunConfig, Path], EventStream[RunResult]]
 
 @dataclass(frozen=True)
 class Cell:
-    """What became of one job, as the summary and the contact sheet tell it.
+    """The result of one job, as in the summary and on the contact sheet.
 
     Args:
         number: of the job, and of its cell on the sheet.
@@ -142,7 +142,7 @@ def resuming_jobs(folder: Path, *, open_files: bool = False) -> EventStream[Batc
 
 
 def _finished(job: Job, folder: Path) -> Cell | None:
-    """Return what a run that ended by itself has told of itself, None if it is still to be made."""
+    """Return the result of a job from its report, None if it is not finished."""
     if job.config is None:
         return None
     cell = _cell(job, job.config)

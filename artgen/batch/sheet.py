@@ -35,7 +35,7 @@ CellFacts = Mapping[str, Any]
 
 
 def write_sheet(folder: Path, name: str, cells: Sequence[CellFacts]) -> Path | None:
-    """Write a contact sheet of a batch's pictures; its metadata tells each cell's run.
+    """Write a contact sheet of a batch's pictures; its metadata names the run of each cell.
 
     Args:
         folder: the batch's folder.
@@ -111,7 +111,7 @@ def _read_cells(path: Path) -> list[CellFacts]:
         if not all(isinstance(cell, dict) and isinstance(cell.get("number"), int) for cell in cells):
             raise ValueError
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise InputError(f"{path}: is no contact sheet of artgen; give sheet.png of a batch") from None
+        raise InputError(f"{path}: is not a contact sheet of artgen; give sheet.png of a batch") from None
     return cells
 
 

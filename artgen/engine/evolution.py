@@ -119,7 +119,7 @@ def mutate_with_optimiser(
     """Put a mutant of `parent` in the place of `child`, the optimiser's rows too.
 
     Elements whose discrete choice (an integer tensor [P, N]) the mutation changed start
-    with zero momentum; all else goes on as the parent's.
+    with zero momentum; everything else continues with the parent's.
     """
     renderer.mutate_(parent, child, generator)
     restarted = _changed_elements(renderer.state(), parent, child)

@@ -1,4 +1,4 @@
-"""Adam over a renderer's parameter groups: rates, clipping, and state that follows the elements."""
+"""Adam over the parameter groups of a renderer: learning rates, clipping, state that follows the elements."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor
 
 from artgen.config import OptimiserOptions
 from artgen.errors import UsageError, did_you_mean
-from artgen.renderers.base import ElementChange, Renderer
+from artgen.renderers.base import ElementChange, ParameterGroup, Renderer
 
 MomentState = dict[str, dict[str, Tensor]]
 """Adam's moments by parameter name, then by moment name."""
 
 
 class GroupedAdam(torch.optim.Adam):
-    """Adam, in which groups with `shared` have one second moment for each parameter of a candidate.
+    """Adam, where groups with `shared` have one second moment for each parameter of a candidate.
 
     Adam's own, one for every entry, blows up what hardly matters: cells of an empty ground would move as fast
     as those of the subject. One for a block of entries is Zhang et al. 2024, "Adam-mini". The state has the
@@ -27,7 +27,7 @@ class GroupedAdam(torch.optim.Adam):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Take a step with the gradients there are."""
+        """Take a step along the current gradients."""
         groups = self.param_groups
         self.param_groups = [group for group in groups if not group["shared"]]
         try:
@@ -64,30 +64,33 @@ def make_optimiser(renderer: Renderer, options: OptimiserOptions) -> torch.optim
     """Return Adam with one group per parameter group of the renderer.
 
     Raises:
-        UsageError: `options.rates` names a group the renderer has not.
+        UsageError: `options.rates` names a group that the renderer does not have.
     """
     groups = renderer.parameter_groups()
+    known = [group.name for group in groups]
     for name in options.rates:
-        if name not in {group.name for group in groups}:
-            hint = did_you_mean(name, [group.name for group in groups])
-            known = ", ".join(group.name for group in groups)
-            raise UsageError(f"the renderer has no parameter group {name!r}{hint} (known: {known})")
-    return GroupedAdam(
-        [
-            {
-                "params": [renderer.get_parameter(name) for name in group.parameters],
-                "lr": group.learning_rate,
-                "base": group.learning_rate * options.rate * options.rates.get(group.name, 1.0),
-                "shared": group.shared,
-            }
-            for group in groups
-        ],
-        betas=(0.9, 0.99),
-    )
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise UsageError(
+                f"the renderer has no parameter group {name!r}{hint} (known: {', '.join(known)})"
+            )
+
+    settings = [_group_settings(renderer, group, options) for group in groups]
+    return GroupedAdam(settings, betas=(0.9, 0.99))
+
+
+def _group_settings(renderer: Renderer, group: ParameterGroup, options: OptimiserOptions) -> dict[str, Any]:
+    """Return what the optimiser knows of a parameter group; `base` is its learning rate at factor 1."""
+    return {
+        "params": [renderer.get_parameter(name) for name in group.parameters],
+        "lr": group.learning_rate,
+        "base": group.learning_rate * options.rate * options.rates.get(group.name, 1.0),
+        "shared": group.shared,
+    }
 
 
 def rate_factor(options: OptimiserOptions, progress: float) -> float:
-    """Return the learning rates' factor when `progress` (0 to 1) of the run is done.
+    """Return the factor on all learning rates when `progress` (0 to 1) of the run is done.
 
     Example:
         >>> rate_factor(OptimiserOptions(schedule="linear", final=0.0, warmup=0.0), 0.5)
@@ -150,9 +153,8 @@ def load_moments(
 def carry_elements(old: MomentState, change: ElementChange) -> MomentState:
     """Return the moments for a renderer whose elements changed.
 
-    Elements that go on keep their moments, new ones start with zero first moments and
-    the mean second moments of the old, so that their first steps are no longer than
-    the others'.
+    Elements that stay keep their moments. New ones start with zero first moments and the mean second moments
+    of the old elements, so that their first steps are no longer than those of the others.
     """
     carried: MomentState = {}
     for name, tensors in old.items():

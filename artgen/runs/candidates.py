@@ -45,7 +45,7 @@ def best_state(folder: Path, population: int) -> dict[str, Tensor]:
     """Return the state of a run's best candidate, repeated for each place in the population.
 
     Raises:
-        InputError: the folder has no whole checkpoint.
+        InputError: the folder has no intact checkpoint.
     """
     if not has_checkpoint(folder / CHECKPOINT):
         raise InputError(f"{folder}: is not the folder of a run; give a picture, an SVG, or a run's folder")
@@ -62,7 +62,7 @@ def best_state(folder: Path, population: int) -> dict[str, Tensor]:
 
 
 def check_finite(renderer: Renderer) -> None:
-    """Render a small picture, to see that a loaded state can be used.
+    """Render a small picture, to check that a loaded state can be used.
 
     Raises:
         InputError: it cannot, or the picture is not finite.

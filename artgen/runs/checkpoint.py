@@ -1,4 +1,4 @@
-"""Checkpoints: everything a run needs to go on and end with the same bits, as safetensors.
+"""Checkpoints: everything a run needs to continue and end with the same bits, as safetensors.
 
 The file holds named tensors and one JSON object (one metadata key, since safetensors
 does not keep the order of several). Nothing in it depends on the time of day or on how

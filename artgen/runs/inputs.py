@@ -1,7 +1,7 @@
 """The files outside its folder that a run opens, known again by their content.
 
-A run's folder may come from a stranger, and the files it names are then whatever lies
-there on this machine. A checkpoint records what its run opened; going on, exporting,
+The folder of a run may come from a stranger. The files it names are then whatever is at these paths on this
+machine. A checkpoint records what its run opened; going on, exporting,
 editing and promoting open the same content without asking, and anything else only with
 the user's consent (`--yes`). A picture records nothing, so that repeating it always asks.
 """
@@ -22,7 +22,7 @@ MOST_NAMED = 5
 
 
 def fingerprints(paths: Iterable[str]) -> dict[str, str]:
-    """Return a SHA-256 of what lies at each path: a file, or a folder's own files.
+    """Return a SHA-256 of each path: of a file, or of the files directly in a folder.
 
     Each path is taken as it is written, commas included. Pipes, devices, empty files and files that cannot
     be read are left out.

@@ -1,12 +1,11 @@
-"""Pictures of any size from overlapping tiles, each a collage of its own.
+"""Pictures of any size from overlapping tiles; each tile is a collage.
 
-Tiles are optimised one after the other, each upon what its neighbours already show in it.
-In the end all patches are one collage in the frame of the whole picture, so that they lie
-across the borders of tiles as they like and there is no seam to hide; it is exported at
-any size in bands, as every collage is.
+Tiles are optimised one after the other, each on top of what its neighbours already painted there. In the end
+all patches become one collage of the whole picture. Patches may cross the borders of tiles, so there is no
+seam. The collage is exported at any size in bands, like every collage.
 
-Source of the idea: CLIP-CLOP's tiles (P. Mirowski et al. 2022, section 3.6), which cut
-patches off at the borders instead.
+Source of the idea: CLIP-CLOP's tiles (P. Mirowski et al. 2022, section 3.6), which cut patches off at the
+borders.
 """
 
 from __future__ import annotations
@@ -26,16 +25,19 @@ from artgen.grid import Tiling, prompts_of_whole, tile_prompts
 from artgen.named_files import patch_set_names
 from artgen.renderers.background import Background
 from artgen.renderers.collage import Collage
+from artgen.renderers.collage.options import CollageOptions
 from artgen.runs.context import empty_renderer
 from artgen.runs.defaults import natural_aspect, renderer_options, resolve
 from artgen.types import Image, Size, Window
 
 MOST_PATCHES = 10_000
-"""Most patches of the whole, as of every collage."""
+"""Largest number of patches in the whole picture, as in every collage."""
+UNTILED = {"tiles": None, "tile_prompts": (), "tile_patches": ()}
+"""Changes that make a configuration one of a picture in one piece."""
 
 
 def check_tiles(config: RunConfig, tiling: Tiling) -> None:
-    """Refuse what tiles cannot be made of.
+    """Refuse a configuration that cannot be tiled.
 
     Raises:
         UsageError: another renderer, blending that depends on all patches, or too many patches.
@@ -45,24 +47,30 @@ def check_tiles(config: RunConfig, tiling: Tiling) -> None:
             f"tiles are made of collages, not by --renderer {config.renderer}; use --renderer collage, "
             "or prompts for regions: [0,0,0.5,1] a tree"
         )
-    options = renderer_options(config)
-    blending = getattr(options, "blending", "over")
-    if blending != "over":
-        raise UsageError(f"tiles lie over each other, which --blending {blending} does not; use over")
-    patches = tiling.count * getattr(options, "count", 1)
+    options = collage_options(config)
+    if options.blending != "over":
+        raise UsageError(
+            f"tiles are painted over each other, which --blending {options.blending} cannot do; use over"
+        )
+    patches = tiling.count * options.count
     if patches > MOST_PATCHES:
         raise UsageError(
-            f"{tiling.count} tiles would hold {patches} patches, at most {MOST_PATCHES} are taken; lower --count"
+            f"{tiling.count} tiles would have {patches} patches in total; the limit is {MOST_PATCHES}: lower --count"
         )
 
 
+def collage_options(config: RunConfig) -> CollageOptions:
+    """Return the options of the collage that each tile is."""
+    return cast(CollageOptions, renderer_options(config))
+
+
 def tile_config(config: RunConfig, tiling: Tiling, index: int) -> RunConfig:
-    """Return the configuration of one tile, which is that of a run of its own.
+    """Return the configuration of one tile: a run in one piece.
 
     Args:
-        config: the whole's; `canvas` is the size of a tile.
-        tiling: how tiles lie.
-        index: of the tile, counted row by row.
+        config: of the whole picture; `canvas` is the size of a tile.
+        tiling: the arrangement of the tiles.
+        index: number of the tile, counted row by row.
     """
     own = cells_of(config.tile_prompts, tiling)[index]
     patches = cells_of(config.tile_patches, tiling)[index]
@@ -76,33 +84,38 @@ def tile_config(config: RunConfig, tiling: Tiling, index: int) -> RunConfig:
         "seconds": None if config.seconds is None else config.seconds / tiling.count,
         "size": None,
         "background": "white",
-        "losses": {"sketch": 0.0, **config.losses},  # it would cover what the neighbours left
-        **_UNTILED,
+        "losses": {"sketch": 0.0, **config.losses},  # a sketch would cover what the neighbours painted
+        **UNTILED,
     }
     return config.model_copy(update=values)
 
 
-_UNTILED = {"tiles": None, "tile_prompts": (), "tile_patches": ()}
-
-
 def whole_config(config: RunConfig, tiling: Tiling, tile: Size) -> RunConfig:
-    """Return the configuration of a collage that holds the patches of all tiles.
+    """Return the configuration of one collage with the patches of all tiles.
 
-    Its prompts ask for the same, the tiles' in regions of the whole, so that it can be
-    edited and gone on with in one piece.
+    Its prompts ask for the same things; those of the tiles are in regions of the whole. So the picture can be
+    edited and continued in one piece.
 
     Args:
         config: the tiled one.
-        tiling: how tiles lie.
+        tiling: the arrangement of the tiles.
         tile: size that each tile is optimised at.
     """
     canvas = tiling.canvas(tile)
     ratio = min(tile) / min(canvas)
-    options = renderer_options(config)
-    sets = [cell or options.patches for cell in cells_of(config.tile_patches, tiling)]  # type: ignore[attr-defined]
-    names = [name for each in sets for name in patch_set_names(each)]
-    scaled = {name: getattr(options, name) * ratio for name in ("min_scale", "max_scale", "margin")}
-    shared = {"patches": ",".join(dict.fromkeys(names)), "count": tiling.count * options.count}  # type: ignore[attr-defined]
+    options = collage_options(config)
+
+    names: list[str] = []
+    for cell in cells_of(config.tile_patches, tiling):
+        names += patch_set_names(cell or options.patches)
+    shared = {"patches": ",".join(dict.fromkeys(names)), "count": tiling.count * options.count}
+
+    # Lengths are in shorter sides of the picture, and the whole's is longer than a tile's.
+    scaled = {
+        "min_scale": options.min_scale * ratio,
+        "max_scale": options.max_scale * ratio,
+        "margin": options.margin * ratio,
+    }
     own = cells_of(config.tile_prompts, tiling)
     values = {
         "prompts": tuple(prompts_of_whole(config.prompts, own, tiling)),
@@ -111,13 +124,13 @@ def whole_config(config: RunConfig, tiling: Tiling, tile: Size) -> RunConfig:
         "aspect": None,
         "seconds": None,
         "population": 1,
-        **_UNTILED,
+        **UNTILED,
     }
     return config.model_copy(update=values)
 
 
 class PlacedTile(NamedTuple):
-    """A collage of one candidate, and where it lies in the whole."""
+    """A collage of one candidate, and its place in the whole picture."""
 
     collage: Collage
     window: Window
@@ -137,25 +150,31 @@ def join(whole: Collage, tiles: Sequence[PlacedTile]) -> None:
         tiles: at least one.
     """
     states = [_in_the_frame_of(tile, whole) for tile in tiles]
-    state = {name: torch.cat([each[name] for each in states], 1) for name in states[0]}
+    joined = {}
+    for name in states[0]:
+        joined[name] = torch.cat([state[name] for state in states], 1)  # [1, sum of N, ...]
+
     ranks, below = [], 0
-    for each in states:
-        ranks.append(below + each["order"].argsort(stable=True, dim=1).argsort(1))
-        below += ranks[-1].shape[1]
-    state["order"] = torch.cat(ranks, 1) / max(1, below - 1)
-    whole.load_state(state)
+    for state in states:
+        rank = state["order"].argsort(stable=True, dim=1).argsort(1)  # [1, N]
+        ranks.append(below + rank)
+        below += rank.shape[1]
+    joined["order"] = torch.cat(ranks, 1) / max(1, below - 1)
+    whole.load_state(joined)
 
 
 def _in_the_frame_of(tile: PlacedTile, whole: Collage) -> dict[str, Tensor]:
-    """Return the state of a tile with places, lengths and patches as the whole has them."""
+    """Return the state of a tile with positions, lengths and patches as the whole has them."""
     collage, window, canvas = *tile, whole.canvas
     state = {name: value.detach().clone() for name, value in collage.state().items()}
+
     ratio = min(collage.canvas) / min(canvas)
     middle = state["translation"].new_tensor(
         [(window.left + window.right - canvas.width) / 2, (window.top + window.bottom - canvas.height) / 2]
     )
     state["translation"] = state["translation"] * ratio + middle / min(canvas)
     state["scale"] = state["scale"] * ratio
+
     known = {_identity(patch): index for index, patch in enumerate(whole.sources)}
     indices = torch.tensor([known[_identity(patch)] for patch in collage.sources])
     state["patch"] = indices.to(state["patch"].device)[state["patch"]]
@@ -168,7 +187,7 @@ def _identity(patch: Patch) -> tuple[str, str, str]:
 
 @torch.no_grad()
 def seen_below(background: Background, whole: Collage | None, canvas: Size, window: Window) -> Tensor:
-    """Return [3, h, w] what a tile lies upon: the background, and the tiles before it.
+    """Return [3, h, w] what a tile is painted on: the background, and the tiles before it.
 
     Args:
         background: of the whole picture.
@@ -193,7 +212,7 @@ def seam_contrast(picture: Image, tiling: Tiling, tile: Size) -> float:
 
     Args:
         picture: [1, 3, H, W] the whole, at any size.
-        tiling: how tiles lie.
+        tiling: the arrangement of the tiles.
         tile: size of the tiles while they were optimised.
     """
     canvas = tiling.canvas(tile)
