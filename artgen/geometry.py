@@ -12,6 +12,16 @@ class Size(NamedTuple):
     height: int
     width: int
 
+    def scaled_to(self, side: int) -> Size:
+        """Return a size of the same shape whose longer side has this many pixels.
+
+        Example:
+            >>> Size(96, 128).scaled_to(1024)
+            Size(height=768, width=1024)
+        """
+        factor = side / max(self)
+        return Size(max(1, round(self.height * factor)), max(1, round(self.width * factor)))
+
 
 class Window(NamedTuple):
     """Part of a picture in pixels; top and left are inclusive, bottom and right are exclusive."""

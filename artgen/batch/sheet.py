@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from artgen.errors import ArtgenError, InputError, UsageError
 from artgen.export.metadata import read_entry
 from artgen.files import write_atomically
+from artgen.geometry import Size
 from artgen.images import read_opaque, to_pillow
 
 METADATA_KEY = "artgen-sheet"
@@ -122,10 +123,10 @@ def _thumbnail(folder: Path, cell: CellFacts) -> Pillow.Image | None:
         picture = to_pillow(read_opaque(folder / cell["folder"] / "image.png")[0])
     except ArtgenError:
         return None
-    factor = CELL / max(picture.size)
-    size = tuple(max(1, round(side * factor)) for side in picture.size)
-    sampling = Pillow.Resampling.NEAREST if factor > 1 else Pillow.Resampling.BOX
-    return picture.resize((size[0], size[1]), sampling)
+    height, width = Size(picture.height, picture.width).scaled_to(CELL)
+    enlarged = max(picture.size) < CELL
+    sampling = Pillow.Resampling.NEAREST if enlarged else Pillow.Resampling.BOX
+    return picture.resize((width, height), sampling)
 
 
 def _draw_caption(draw: ImageDraw.ImageDraw, left: int, top: int, cell: CellFacts) -> None:

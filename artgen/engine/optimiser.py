@@ -20,9 +20,10 @@ MomentState = dict[str, dict[str, Tensor]]
 class GroupedAdam(torch.optim.Adam):
     """Adam, where groups with `shared` have one second moment for each parameter of a candidate.
 
-    Adam's own, one for every entry, blows up what hardly matters: cells of an empty ground would move as fast
-    as those of the subject. One for a block of entries is Zhang et al. 2024, "Adam-mini". The state has the
-    parameter's shape in both cases, so that it follows the elements alike.
+    Adam has one second moment for every entry, which amplifies entries that hardly matter: cells of an empty
+    background would move as fast as those of the subject. One second moment for a block of entries is Zhang et
+    al. 2024, "Adam-mini". The state has the shape of the parameter in both cases, so it follows the elements in
+    the same way.
     """
 
     @torch.no_grad()

@@ -12,7 +12,7 @@ from artgen.geometry import Size
 from artgen.renderers.background import Background
 from artgen.renderers.base import Renderer
 
-DEFAULT_SIDE = 1024
+EXPORT_SIDE = 1024
 """Longer side of an exported picture in pixels, unless the run or the user names a size."""
 
 
@@ -59,5 +59,4 @@ class SavedRun:
             return self.config.size
 
         shape = self.config.size or self.renderer.canvas
-        factor = (side or DEFAULT_SIDE) / max(shape)
-        return Size(max(1, round(shape.height * factor)), max(1, round(shape.width * factor)))
+        return shape.scaled_to(side or EXPORT_SIDE)

@@ -16,20 +16,17 @@ import torch
 from artgen.config import CutoutOptions, RunConfig, options_from
 from artgen.config.guide_spec import GuideSpec, parse_guide
 from artgen.errors import UsageError
+from artgen.export.saved_run import EXPORT_SIDE
 from artgen.guides.base import Guide, Variation
 from artgen.guides.cutouts import varied
 from artgen.guides.loading import load_guide
-from artgen.images import read_opaque
 from artgen.losses.base import losses
 from artgen.prompts import Term
 from artgen.renderers.background import is_picture
 from artgen.renderers.base import Renderer, RendererOptions, Surroundings, renderers
+from artgen.runs.sizes import default_canvas
 from artgen.types import WHOLE, Region, Size
 
-SMALLEST_CANVAS = 128
-"""Shortest default for the longer side of the canvas, in pixels."""
-EXPORT_SIDE = 1024
-"""Default for the longer side of the exported picture, in pixels."""
 TARGET_WEIGHT = 1.0
 """Weight of the loss `target` when there are no prompts."""
 TARGET_WEIGHT_BESIDE_WORDS = 10.0
@@ -126,7 +123,7 @@ def resolve(
     voters = _load_voters(specs, guides, device)
     loaded = [voter.guide for voter in voters]
 
-    canvas = canvas or config.canvas or _default_canvas(config, options, loaded)
+    canvas = canvas or config.canvas or default_canvas(config, options, loaded)
     config, population = with_population(config)
 
     return ResolvedConfig(
@@ -136,7 +133,7 @@ def resolve(
         options=options,
         population=population,
         canvas=canvas,
-        size=config.size or scaled_to(canvas, EXPORT_SIDE),
+        size=config.size or canvas.scaled_to(EXPORT_SIDE),
         device=device,
         voters=voters,
         cutouts=varied(config.cutouts, _variation(loaded, terms)),
@@ -168,17 +165,6 @@ def pick_device(wanted: str) -> torch.device:
     except (RuntimeError, AssertionError):
         raise UsageError(f"device {wanted!r} is not available here; use --set device=auto") from None
     return device
-
-
-def scaled_to(size: Size, side: int) -> Size:
-    """Return a size of the same shape whose longer side has this many pixels.
-
-    Example:
-        >>> scaled_to(Size(96, 128), 1024)
-        Size(height=768, width=1024)
-    """
-    factor = side / max(size)
-    return Size(max(1, round(size.height * factor)), max(1, round(size.width * factor)))
 
 
 def renderer_options(config: RunConfig) -> RendererOptions:
@@ -286,26 +272,3 @@ def _starts_on_saliency(options: RendererOptions, config: RunConfig) -> bool:
     if config.init is None or config.init.lower().endswith(".svg") or Path(config.init).is_dir():
         return False
     return options.starts_on_saliency
-
-
-# --- sizes ---------------------------------------------------------------------------
-
-
-def _default_canvas(config: RunConfig, options: RendererOptions, loaded: Sequence[Guide]) -> Size:
-    side = max([SMALLEST_CANVAS, *(max(guide.image_size) for guide in loaded)])
-    aspect = config.aspect or natural_aspect(config) or 1.0
-    return renderers.get(config.renderer).default_canvas(options, aspect, side)
-
-
-def natural_aspect(config: RunConfig) -> float | None:
-    """Return width / height of the exported size, else of a picture that is given, else None."""
-    if config.size is not None:
-        return config.size.width / config.size.height
-
-    background = config.background if is_picture(config.background) else None
-    for path in (config.target, config.init, config.mask, background):
-        if path is not None and not path.lower().endswith(".svg"):
-            picture = Path(path) / "image.png" if Path(path).is_dir() else path
-            height, width = read_opaque(picture).shape[-2:]
-            return width / height
-    return None

@@ -12,7 +12,6 @@ from artgen.files import write_atomically
 from artgen.renderers.base import Renderer
 from artgen.renderers.rendering import render_picture
 from artgen.runs.context import RunContext
-from artgen.runs.defaults import scaled_to
 from artgen.types import Image
 
 
@@ -49,7 +48,7 @@ def write_level(folder: Path, context: RunContext, config: RunConfig, index: int
 def film_frame(context: RunContext, index: int, side: int) -> Image:
     """Return one candidate on its background, [1, 3, H, W], with a longer side of so many pixels."""
     single = context.problem.renderer.candidate(index)
-    return context.problem.background.opaque(render_picture(single, scaled_to(context.size, side)))
+    return context.problem.background.opaque(render_picture(single, context.size.scaled_to(side)))
 
 
 def _write_png(path: Path, single: Renderer, context: RunContext, config: RunConfig) -> None:

@@ -27,7 +27,8 @@ from artgen.renderers.background import Background
 from artgen.renderers.collage import Collage
 from artgen.renderers.collage.options import CollageOptions
 from artgen.runs.context import empty_renderer
-from artgen.runs.defaults import natural_aspect, renderer_options, resolve
+from artgen.runs.defaults import renderer_options, resolve
+from artgen.runs.sizes import natural_aspect
 from artgen.types import Image, Size, Window
 
 MOST_PATCHES = 10_000
