@@ -23,6 +23,8 @@ def set_dotted(values: dict[str, Any], assignment: str) -> None:
         >>> values = {}
         >>> set_dotted(values, "optimiser.rate=0.5"); values
         {'optimiser': {'rate': 0.5}}
+        >>> set_dotted(values, "palette=#112233"); values["palette"]
+        '#112233'
     """
     key, equals, text = assignment.partition("=")
     if not equals or not key.strip():
@@ -31,7 +33,8 @@ def set_dotted(values: dict[str, Any], assignment: str) -> None:
         )
 
     try:
-        value = read_yaml(text)
+        # To YAML `#` starts a comment; in a value that starts with it, it is a colour.
+        value = text.strip() if text.lstrip().startswith("#") else read_yaml(text)
     except ValueError as error:
         raise UsageError(
             f"--set {assignment[:80]!r}: {error} (put text with such characters in quotes)"

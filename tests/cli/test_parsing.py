@@ -21,6 +21,7 @@ from artgen.cli.declaring import Sets, declared_options
 from artgen.cli.paint_options import BatchOptions, ConfigurationOptions, OutputOptions
 from artgen.cli.parsing import PaintCommand, parse_line
 from artgen.cli.request import PaintRequest
+from artgen.cli.values import set_dotted
 from artgen.config import RunConfig
 from artgen.errors import UsageError
 from artgen.renderers import renderers
@@ -368,3 +369,10 @@ def test_each_option_sets_a_key_or_controls_the_command():
     assert len(names) == len(set(names))
     for group in (BatchOptions, ConfigurationOptions, OutputOptions):
         assert group in PaintCommand.groups
+
+
+@pytest.mark.parametrize("text", ["#112233", " #112233,#fff "])
+def test_a_colour_is_not_a_comment(text: str):
+    values: dict[str, object] = {}
+    set_dotted(values, f"palette={text}")
+    assert values == {"palette": text.strip()}
