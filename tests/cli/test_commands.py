@@ -293,7 +293,7 @@ def test_export_at_other_sizes_and_formats(artgen, run: Path):
     os.mkfifo("pipe.png")
     device = artgen("export", run, "--out", "pipe.png", "--force")
     assert (device.status, Path("pipe.png").is_fifo()) == (1, True)
-    assert "no plain file" in device.error_line()
+    assert "is not a plain file" in device.error_line()
     again = artgen("export", run, "--size", "48x32")
     assert (again.status, "--force" in again.error_line()) == (2, True)
     for wrong in (["--format", "gif"], ["--candidate", "4"], ["--size", "16384x8", "--format", "webp"]):
