@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from artgen.cli.app import app
 from artgen.cli.messages import reported
-from artgen.cli.shared import Force, Json, Out, Quiet, Yes, nonempty_path, run_and_report
+from artgen.cli.shared import Force, Json, Out, Quiet, Yes, import_later, nonempty_path, run_and_report
 
 if TYPE_CHECKING:
-    from artgen.engine.events import EventStream
-    from artgen.runs.report import RunResult
+    pass
 
 LONGEST_RANGE = 100_000
 """Most numbers that a range such as `3-7` may cover."""
+
+
+_editing = import_later("artgen.runs.edit:editing")
 
 
 @app.command(rich_help_panel="Paint")
@@ -38,7 +40,7 @@ def edit(
     """Lock or delete elements of a picture, and continue: artgen edit RUN --lock 3,7 --continue 100."""
     with reported(as_json):
         work = functools.partial(
-            _edit,
+            _editing,
             run,
             lock=_numbers(lock, "--lock"),
             delete=_numbers(delete, "--delete"),
@@ -48,13 +50,6 @@ def edit(
             open_files=yes,
         )
         run_and_report(work, as_json, quiet)
-
-
-def _edit(*what: Any, **how: Any) -> EventStream[RunResult]:
-    """Start to edit; torch is imported here, while the progress bar shows that something happens."""
-    from artgen.runs.edit import editing
-
-    return editing(*what, **how)
 
 
 def _numbers(text: str, option: str) -> list[int]:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-import artgen
 from artgen.cli.app import app
 from artgen.cli.messages import reported
 from artgen.cli.parsing import PaintCommand, PromoteCommand, promoted_request
 from artgen.cli.request import PaintRequest
-from artgen.cli.shared import Force, Json, Out, Quiet, Yes, nonempty_path, run_and_report
+from artgen.cli.shared import Force, Json, Out, Quiet, Yes, import_later, nonempty_path, run_and_report
 
-if TYPE_CHECKING:
-    from artgen.engine.events import EventStream
-    from artgen.runs.report import RunResult
+_painting = import_later("artgen.runs.paint:painting")
+_resuming = import_later("artgen.runs.paint:resuming")
+_promoting = import_later("artgen.batch.promote:promoting")
 
 
 @app.command(cls=PaintCommand, rich_help_panel="Paint")
@@ -34,13 +33,8 @@ def paint(context: typer.Context) -> None:
             return
 
         config = RunConfig.make(request.values())
-        work = functools.partial(_paint, config, request.out, force=request.force)
+        work = functools.partial(_painting, config, request.out, force=request.force)
         run_and_report(work, request.as_json, request.quiet)
-
-
-def _paint(*what: Any, **how: Any) -> EventStream[RunResult]:
-    """Start to paint; torch is imported here, while the progress bar shows that something happens."""
-    return artgen.painting(*what, **how)
 
 
 @app.command(rich_help_panel="Paint")
@@ -63,12 +57,7 @@ def resume(
             resume_many(run, yes, as_json, quiet)
             return
 
-        run_and_report(functools.partial(_resume, run, open_files=yes), as_json, quiet)
-
-
-def _resume(*what: Any, **how: Any) -> EventStream[RunResult]:
-    """Continue a run; torch is imported here, while the progress bar shows that something happens."""
-    return artgen.resuming(*what, **how)
+        run_and_report(functools.partial(_resuming, run, open_files=yes), as_json, quiet)
 
 
 @app.command(rich_help_panel="Paint")
@@ -91,7 +80,11 @@ def rerun(
         config = RunConfig.from_text(read_configuration(picture))
         if not yes:
             require_known(config.local_files(), {}, picture)
-        run_and_report(functools.partial(_paint, config, out, force=force), as_json, quiet)
+        run_and_report(
+            functools.partial(_painting, config, out, force=force),
+            as_json,
+            quiet,
+        )
 
 
 @app.command(cls=PromoteCommand, rich_help_panel="Paint")
@@ -117,12 +110,12 @@ def promote(
         values["edited"] = None
 
         config = RunConfig.make(values)
-        work = functools.partial(_promote, folder, config, request.out, open_files=yes, force=request.force)
+        work = functools.partial(
+            _promoting,
+            folder,
+            config,
+            request.out,
+            open_files=yes,
+            force=request.force,
+        )
         run_and_report(work, request.as_json, request.quiet)
-
-
-def _promote(*what: Any, **how: Any) -> EventStream[RunResult]:
-    """Continue a run of a batch; torch is imported here, while the progress bar shows that something happens."""
-    from artgen.batch.promote import promoting
-
-    return promoting(*what, **how)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -47,6 +48,23 @@ Yes = Annotated[
     bool,
     typer.Option("--yes", "-y", help="Open the local files it names, even if they have changed since."),
 ]
+
+
+def import_later(function: str) -> Callable[..., EventStream[Any]]:
+    """Return a function that imports another one when it is called.
+
+    Importing torch takes seconds. It happens while the progress bar shows that something happens.
+
+    Args:
+        function: to import, as `module:name`.
+    """
+    module, _, name = function.partition(":")
+
+    def call(*arguments: Any, **options: Any) -> EventStream[Any]:
+        """Import the function and call it."""
+        return getattr(importlib.import_module(module), name)(*arguments, **options)
+
+    return call
 
 
 def run_and_report(start: Callable[[], EventStream[RunResult]], as_json: bool, quiet: bool) -> None:

@@ -60,12 +60,12 @@ def is_tiled(folder: Path) -> bool:
 def paint_tiles(config: RunConfig, out: Path | None, force: bool) -> Run:
     """Run a configuration with tiles from the start; see `artgen.runs.paint.painting`."""
     use_threads(config.threads)
-    run = _TiledRun(config)
+    tiled = _TiledRun(config)
     folder = make_folder(out, config.title, config.seed, force)
     with claimed(folder):
-        prepare_folder(folder, run.config)
+        prepare_folder(folder, tiled.config)
         make_part_folder(folder / TILES)
-        return (yield from run.go(folder))
+        return (yield from tiled.run(folder))
 
 
 def resume_tiles(folder: Path, open_files: bool) -> Run:
@@ -76,7 +76,7 @@ def resume_tiles(folder: Path, open_files: bool) -> Run:
         require_known(config.local_files(), header.inputs, folder)
 
     use_threads(header.threads)
-    return (yield from _TiledRun(config, header).go(folder))
+    return (yield from _TiledRun(config, header).run(folder))
 
 
 @dataclass
@@ -128,7 +128,7 @@ class _TiledRun:
 
     # --- running -----------------------------------------------------------------------
 
-    def go(self, folder: Path) -> Run:
+    def run(self, folder: Path) -> Run:
         """Optimise the tiles one after the other, and write everything."""
         self._folder = folder
         first = self._load_finished()
