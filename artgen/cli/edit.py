@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from artgen.cli.app import app
 from artgen.cli.messages import reported
 from artgen.cli.shared import Force, Json, Out, Quiet, Yes, import_later, nonempty_path, run_and_report
-
-if TYPE_CHECKING:
-    pass
 
 LONGEST_RANGE = 100_000
 """Most numbers that a range such as `3-7` may cover."""
