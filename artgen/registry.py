@@ -36,6 +36,7 @@ class Registry(Generic[Part]):
         """Return a decorator that registers its argument under `name` and returns it unchanged."""
 
         def add(part: Decorated) -> Decorated:
+            """Add the part, and return it unchanged."""
             if name in self._parts:
                 raise ValueError(f"{self.kind} {name!r} is registered twice; rename one of them")
             self._parts[name] = cast(Part, part)
