@@ -14,6 +14,8 @@ from artgen.errors import RunError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from artgen.engine.view import View
+
 Result = TypeVar("Result")
 
 
@@ -80,13 +82,19 @@ class Stepped:
         step: number of steps done, in the sketch or in the run.
         progress: fraction of the sketch or of the run that is done, in [0, 1].
         figures: the losses of the step; on a GPU reading them waits for the device.
+        view: draws the pictures of this moment, until the next event is asked for.
         stage: the part of the run that the step belongs to.
+        overall: fraction of everything, the sketch and all tiles included, that is done, in [0, 1].
+        seconds: time that the step took.
     """
 
     step: int
     progress: float
     figures: Figures = field(repr=False)
+    view: View = field(repr=False)
     stage: Stage = Stage()
+    overall: float = 0.0
+    seconds: float = 0.0
 
     @property
     def losses(self) -> tuple[float, ...]:

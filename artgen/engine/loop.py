@@ -21,6 +21,7 @@ from artgen.engine.optimiser import (
 )
 from artgen.engine.problem import Budget, Problem
 from artgen.engine.state import LoopState
+from artgen.engine.view import view_of
 from artgen.errors import RunError
 from artgen.memory import is_out_of_memory, memory_reported
 from artgen.renderers.base import Feedback
@@ -59,20 +60,33 @@ def optimise(problem: Problem, state: LoopState, budget: Budget) -> Iterator[Ste
             notices: list[Notice] = []
             judgement = _step(problem, state, budget.progress(state.step, state.elapsed), notices)
             state.finite.end(problem, state)
-            state.elapsed += time.monotonic() - begun
+            seconds = time.monotonic() - begun
+            state.elapsed += seconds
 
             yield from notices
-            done = min(budget.progress(state.step, state.elapsed), 1.0)
-            yield Stepped(state.step, done, Figures(judgement.losses, judgement.terms))
+            yield from _reported(problem, state, budget, judgement, seconds)
     except Exception:
         state.finite.read(problem, state)  # a value that is not finite may be the cause, and says more
         raise
     state.finite.read(problem, state)
 
 
+def _reported(
+    problem: Problem, state: LoopState, budget: Budget, judgement: Judgement, seconds: float
+) -> Iterator[Stepped]:
+    """Yield the event of a step; its view is valid while the run waits here."""
+    view = view_of(problem, state)
+    done = min(budget.used(state.step, state.elapsed), 1.0)
+    figures = Figures(judgement.losses, judgement.terms)
+    try:
+        yield Stepped(state.step, done, figures, view, overall=done, seconds=seconds)
+    finally:
+        view.close()
+
+
 def ending(problem: Problem, state: LoopState, budget: Budget) -> Reason | None:
     """Return why a run is over: its budget is used up, or it gains nothing more; None if it is not over."""
-    if budget.progress(state.step, state.elapsed) >= 1:
+    if budget.used(state.step, state.elapsed) >= 1:
         return "done"
     patience = problem.optimiser.patience
     if patience is not None and state.waiting >= patience:

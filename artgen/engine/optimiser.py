@@ -168,7 +168,14 @@ def carry_elements(old: MomentState, change: ElementChange) -> MomentState:
 
 
 def _carry(key: str, tensor: Tensor, source: Tensor) -> Tensor:
-    kept = tensor.index_select(1, source.clamp(min=0).to(tensor.device))
+    places = source.clamp(min=0).to(tensor.device)
+    if source.dim() == 1:
+        kept = tensor.index_select(1, places)  # [P, N_new, ...]
+    else:
+        index = places.view(*places.shape, *[1] * (tensor.dim() - 2))  # [P, N_new, 1, ...]
+        kept = tensor.gather(1, index.expand(*places.shape, *tensor.shape[2:]))
+
     fresh = tensor.mean(dim=1, keepdim=True) if key == "exp_avg_sq" else torch.zeros_like(tensor[:, :1])
-    is_new = (source < 0).to(tensor.device).view(1, -1, *[1] * (tensor.dim() - 2))
+    rows = 1 if source.dim() == 1 else len(source)
+    is_new = (source < 0).to(tensor.device).view(rows, -1, *[1] * (tensor.dim() - 2))
     return torch.where(is_new, fresh, kept)

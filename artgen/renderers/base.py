@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from artgen.errors import UsageError
 from artgen.options import Options
 from artgen.registry import Registry
+from artgen.renderers.editing import Editable
+from artgen.renderers.editing import ElementChange as ElementChange
 from artgen.types import Canvas, Image, Size, Window
 
 CENTRAL_FRACTION = 0.65
@@ -89,18 +91,6 @@ class Feedback:
 
 
 @dataclass(frozen=True)
-class ElementChange:
-    """How elements map to the old ones after their number changed; the optimiser moves its state along.
-
-    Args:
-        source: for each parameter name, the [N_new] index along dimension 1 of the old
-            parameter that each new element continues, -1 for a new element.
-    """
-
-    source: Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
 class Layer:
     """One element of a layered picture.
 
@@ -119,7 +109,7 @@ class Layer:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Renderer(nn.Module, abc.ABC, Generic[OptionsType]):
+class Renderer(Editable, nn.Module, abc.ABC, Generic[OptionsType]):
     """Parameters of P candidates, and how they become pictures.
 
     The first dimension of every persistent tensor (parameters, and buffers for discrete
@@ -231,25 +221,6 @@ class Renderer(nn.Module, abc.ABC, Generic[OptionsType]):
         """
         raise UsageError("this renderer cannot start on a map; use --renderer strokes")
 
-    def lock(self, elements: Sequence[int]) -> None:
-        """Keep the elements with these indices as they are from now on.
-
-        Raises:
-            UsageError: this renderer has no elements to lock, or an index is out of range.
-        """
-        raise UsageError("this renderer has no elements to lock; try strokes or collage")
-
-    def remove(self, elements: Sequence[int]) -> ElementChange:
-        """Delete the elements with these indices from every candidate.
-
-        Returns:
-            How the remaining elements map to the old ones.
-
-        Raises:
-            UsageError: this renderer's elements cannot be deleted, or an index is out of range.
-        """
-        raise UsageError("this renderer's elements cannot be deleted; try strokes or collage")
-
     def advance(
         self, progress: float, generator: torch.Generator, feedback: Feedback | None = None
     ) -> ElementChange | None:
@@ -311,12 +282,17 @@ class Renderer(nn.Module, abc.ABC, Generic[OptionsType]):
         """Return every persistent tensor by name (no copies): parameters and discrete choices."""
         return dict(self.state_dict())
 
+    def upgraded(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Return a state of this renderer, with what it lacks because an earlier version saved it."""
+        return state
+
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Take over a state from `state`, with any population and any number of elements.
 
         Raises:
             UsageError: names do not match this renderer's.
         """
+        state = self.upgraded(state)
         mismatch = set(state) ^ set(self.state())
         if mismatch:
             raise UsageError(

@@ -28,7 +28,7 @@ def start_from_run(renderer: Renderer, folder: Path, generator: torch.Generator)
     Raises:
         InputError: the folder is not that of a run.
     """
-    state = best_state(folder, renderer.population)
+    state = renderer.upgraded(best_state(folder, renderer.population))
     expected = renderer.state()
     fits = set(state) == set(expected) and all(
         tensor.shape == expected[name].shape and tensor.dtype == expected[name].dtype

@@ -38,6 +38,7 @@ class RunContext:
         problem: what the loop optimises.
         size: size of the exported picture.
         inputs: fingerprints of the local files that the run opened.
+        budget: how long it takes.
         sketch: [1, 3, h, w] picture that the run starts on and follows, None without one.
     """
 
@@ -45,17 +46,13 @@ class RunContext:
     problem: Problem
     size: Size
     inputs: Mapping[str, str]
+    budget: Budget
     sketch: Image | None = None
 
     @property
     def guides(self) -> Sequence[Guide]:
         """The guides that vote."""
         return self.settings.guides
-
-    @property
-    def budget(self) -> Budget:
-        """How long the run takes."""
-        return Budget(self.settings.config.steps, self.settings.config.seconds)
 
     @property
     def lacks_sketch(self) -> bool:
@@ -139,9 +136,16 @@ def make_context(
         config.wrap,
     )
     problem = Problem(
-        renderer, objective, settings.canvas, background, config.optimiser, steps_per_reading(device)
+        renderer,
+        objective,
+        settings.canvas,
+        background,
+        config.optimiser,
+        steps_per_reading(device),
+        settings.size,
     )
-    return RunContext(settings, problem, settings.size, inputs)
+    budget = Budget(config.steps, config.seconds)
+    return RunContext(settings, problem, settings.size, inputs, budget)
 
 
 def _make_judges(settings: ResolvedConfig) -> list[Judge]:

@@ -189,10 +189,26 @@ def change_elements(renderer: Renderer, lock: Sequence[int], delete: Sequence[in
     both = sorted(set(lock) & set(delete))
     if both:
         raise UsageError(f"element {both[0]} cannot be both locked and deleted; choose one")
-    if lock:
-        renderer.lock(list(lock))
-    if delete:
-        renderer.remove(list(delete))
+    locked, deleted = _ids(renderer, lock), _ids(renderer, delete)
+    if locked:
+        renderer.lock(locked)
+    if deleted:
+        renderer.remove(deleted)
+
+
+def _ids(renderer: Renderer, places: Sequence[int]) -> list[int]:
+    """Return the ids of elements that are named by their places.
+
+    Raises:
+        UsageError: there is no such element, or the renderer has none.
+    """
+    if not places:
+        return []
+    ids = renderer.element_ids()[0].tolist()
+    for place in places:
+        if place >= len(ids):
+            raise UsageError(f"there is no {renderer.element} {place}; they are numbered 0 to {len(ids) - 1}")
+    return [ids[place] for place in places]
 
 
 def _continue(edited: Renderer, config: RunConfig, out: Path | None, force: bool) -> Run:

@@ -45,12 +45,6 @@ def write_level(folder: Path, context: RunContext, config: RunConfig, index: int
     _write_svg(folder / f"level-{elements}.svg", single, context)
 
 
-def film_frame(context: RunContext, index: int, side: int) -> Image:
-    """Return one candidate on its background, [1, 3, H, W], with a longer side of so many pixels."""
-    single = context.problem.renderer.candidate(index)
-    return context.problem.background.opaque(render_picture(single, context.size.scaled_to(side)))
-
-
 def _write_png(path: Path, single: Renderer, context: RunContext, config: RunConfig) -> None:
     picture = context.problem.background.finished(render_picture(single, context.size))
     write_png(path, picture[0], config.to_json())

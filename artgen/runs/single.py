@@ -11,6 +11,7 @@ from artgen.engine.loop import ending
 from artgen.engine.optimiser import make_optimiser
 from artgen.engine.randomness import Streams
 from artgen.engine.state import LoopState, initial_state
+from artgen.engine.view import candidate_picture
 from artgen.renderers.base import Renderer
 from artgen.runs.checkpoint import CHECKPOINT, load_newest, save_checkpoint
 from artgen.runs.context import (
@@ -26,7 +27,7 @@ from artgen.runs.defaults import resolve
 from artgen.runs.folder import claimed, make_folder, prepare_folder
 from artgen.runs.inputs import fingerprints, require_known
 from artgen.runs.metrics import Metrics
-from artgen.runs.pictures import film_frame, write_level, write_pictures
+from artgen.runs.pictures import write_level, write_pictures
 from artgen.runs.recorder import Recorder, Run, Summary, announce, conclude, optimise_recorded
 from artgen.runs.report import Outcome
 from artgen.runs.start import begin
@@ -143,7 +144,7 @@ def _begin_again(
 def _run(folder: Path, context: RunContext, state: LoopState, metrics: Metrics, stopped: bool) -> Run:
     """Optimise to the end, unless the run was stopped already, and write everything."""
     run = _SingleRun(folder, context, state)
-    progress = min(context.budget.progress(state.step, state.elapsed), 1.0)
+    progress = min(context.budget.used(state.step, state.elapsed), 1.0)
     recorder = Recorder(folder, run, metrics, state.step, progress)
 
     reason: Outcome = "stopped"
@@ -177,7 +178,7 @@ class _SingleRun:
 
     def frame(self, side: int) -> Image:
         """Return the best candidate of this moment."""
-        return film_frame(self._context, self._state.best_first()[0], side)
+        return candidate_picture(self._context.problem, self._state.best_first()[0], side)
 
     def save(self) -> None:
         """Write a checkpoint."""

@@ -176,11 +176,14 @@ class _TiledRun:
     def _placed(self, event: Stepped) -> Stepped:
         """Return the event of a tile's step with steps and progress counted over all tiles."""
         index, count = self._tile_in_work.index, self._tiling.count
-        return Stepped(
-            index * self.config.steps + event.step,
-            (index + event.progress) / count,
-            event.figures,
-            Stage("tile", index, count),
+        done = (index + event.progress) / count
+        return replace(
+            event,
+            step=index * self.config.steps + event.step,
+            progress=done,
+            view=event.view.of_whole(self.frame),
+            stage=Stage("tile", index, count),
+            overall=done,
         )
 
     @property

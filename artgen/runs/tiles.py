@@ -153,7 +153,8 @@ def join(whole: Collage, tiles: Sequence[PlacedTile]) -> None:
     states = [_in_the_frame_of(tile, whole) for tile in tiles]
     joined = {}
     for name in states[0]:
-        joined[name] = torch.cat([state[name] for state in states], 1)  # [1, sum of N, ...]
+        if name not in ("ids", "next_id"):  # the patches are numbered anew
+            joined[name] = torch.cat([state[name] for state in states], 1)  # [1, sum of N, ...]
 
     ranks, below = [], 0
     for state in states:

@@ -13,6 +13,7 @@ from torch import Tensor
 from artgen.config import EditOptions, RunConfig
 from artgen.engine.randomness import Streams
 from artgen.engine.state import initial_state
+from artgen.engine.view import candidate_picture
 from artgen.grid import Tiling
 from artgen.renderers.background import make_background
 from artgen.renderers.base import Renderer
@@ -21,7 +22,7 @@ from artgen.runs.checkpoint import CHECKPOINT, save_checkpoint
 from artgen.runs.context import RunContext, empty_renderer, make_context
 from artgen.runs.defaults import ResolvedConfig, resolve
 from artgen.runs.inputs import fingerprints
-from artgen.runs.pictures import film_frame, write_pictures
+from artgen.runs.pictures import write_pictures
 from artgen.runs.state import capture
 from artgen.runs.tiles import PlacedTile, join, seen_below, whole_config
 from artgen.terms import term_kinds
@@ -123,7 +124,7 @@ class Whole:
 
     def frame(self, side: int) -> Image:
         """Return what `show` has shown, [1, 3, H, W], with a longer side of so many pixels."""
-        return film_frame(self.context, 0, side)
+        return candidate_picture(self.context.problem, 0, side)
 
     def write_pictures(self, folder: Path) -> list[Path]:
         """Write what `show` has shown."""

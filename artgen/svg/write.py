@@ -35,6 +35,7 @@ class VectorPath:
         rule: what is inside a shape that crosses itself.
         taper: fraction of the stroke's length over which each end narrows to a point.
         layer: name of the group it is in.
+        number: of the path in its `id`; its place in the drawing if None.
         outline: `d` attribute of the tapered stroke's outline, which is filled; needed if `taper` is not 0.
     """
 
@@ -47,6 +48,7 @@ class VectorPath:
     taper: float = 0.0
     layer: str = "strokes"
     outline: str | None = None
+    number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ def write_svg(drawing: Drawing) -> str:
     for index, path in enumerate(drawing.paths):
         if group is None or path.layer != name:
             group, name = _layer(root, path.layer), path.layer
-        attributes = {"id": f"path-{index}", **_attributes(path)}
+        own = index if path.number is None else path.number
+        attributes = {"id": f"path-{own}", **_attributes(path)}
         ElementTree.SubElement(group, f"{{{SVG}}}path", attributes)
     ElementTree.indent(root, " ")
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"

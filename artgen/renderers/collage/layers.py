@@ -31,6 +31,7 @@ class Candidate(NamedTuple):
 
     Args:
         size: size of the picture in pixels.
+        ids: id of each element.
         parameters: [N, ...] values of the elements by name; `colour` only if elements are tinted.
         patch: [N] the patch that each element shows.
         painting: [N] the elements, lowest first.
@@ -42,6 +43,7 @@ class Candidate(NamedTuple):
     """
 
     size: Size
+    ids: Sequence[int]
     parameters: Mapping[str, Tensor]
     patch: Int[Tensor, " elements"]
     painting: Int[Tensor, " elements"]
@@ -103,7 +105,7 @@ def _layer(candidate: Candidate, atlas: Atlas, element: int) -> Layer | None:
     image = assemble(coloured, samples.stacks.bins, grid)[0].clamp(0, 1)  # [4, h, w]
     if candidate.invert:
         image = inverted(image)
-    name = f"patch {element}: {candidate.credit(element)['name']}"
+    name = f"patch {candidate.ids[element]}: {candidate.credit(element)['name']}"
     return Layer(name, image, window.top, window.left, _metadata(candidate, element))
 
 
@@ -115,7 +117,7 @@ def _metadata(candidate: Candidate, element: int) -> dict[str, object]:
     numbers = {name: candidate.parameters[name][element].tolist() for name in names}
 
     return {
-        "element": element,
+        "element": candidate.ids[element],
         **candidate.credit(element),
         **numbers,
         "colour_space": candidate.colour_space,
@@ -196,7 +198,9 @@ def _use(
         attributes["filter"] = f"url(#colour{element})"
         _add_colour_filter(definitions, f"colour{element}", candidate.colour[element])
 
-    use = ElementTree.SubElement(root, f"{{{SVG}}}use", {"id": f"layer-{element}", **attributes})
+    use = ElementTree.SubElement(
+        root, f"{{{SVG}}}use", {"id": f"layer-{candidate.ids[element]}", **attributes}
+    )
     title = ElementTree.SubElement(use, f"{{{SVG}}}title")
     title.text = xml_text(candidate.credit(element)["name"])
 

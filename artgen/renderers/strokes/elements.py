@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from artgen.errors import UsageError
 from artgen.renderers.base import ON_WHITE, ElementChange, ParameterGroup, Surroundings
-from artgen.renderers.elements import ElementRenderer
+from artgen.renderers.elements import NUDGE, ElementRenderer
 from artgen.renderers.strokes.options import StrokesOptions
 from artgen.renderers.strokes.start import InitialStrokes
 from artgen.types import Size
@@ -39,7 +39,7 @@ class StrokeSet(ElementRenderer[StrokesOptions], abc.ABC):
     """
 
     element = "stroke"
-    per_candidate = frozenset({"paper"})
+    per_candidate = ElementRenderer.per_candidate | {"paper"}
     elastic = frozenset({"points"})
     points: nn.Parameter
     width: nn.Parameter
@@ -53,7 +53,11 @@ class StrokeSet(ElementRenderer[StrokesOptions], abc.ABC):
         self.extent = canvas.width / min(canvas), canvas.height / min(canvas)
 
     def set_strokes(
-        self, begin: InitialStrokes, level: Tensor | None = None, locked: Tensor | None = None
+        self,
+        begin: InitialStrokes,
+        level: Tensor | None = None,
+        locked: Tensor | None = None,
+        numbers: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         """Replace all strokes.
 
@@ -61,21 +65,35 @@ class StrokeSet(ElementRenderer[StrokesOptions], abc.ABC):
             begin: the new strokes.
             level: [P, N] step of the growing series in which they joined, the first if None.
             locked: [P, N] whether they stay as they are, none if None.
+            numbers: [P, N] their ids and [P] the next id; they are numbered from 0 if None.
         """
-        is_black = self.options.ink == "black"
-        is_opaque = is_black or self.options.opaque
-        colour = torch.zeros_like(begin.colour) if is_black else begin.colour
-        opacity = torch.ones_like(begin.opacity) if is_opaque else begin.opacity
-
+        inked = self._inked(begin)
         self.store("points", begin.points)
         self.store("width", begin.width, learned=self.options.shape == "open")
-        self.store("colour", colour, learned=not is_black)
-        self.store("opacity", opacity, learned=not is_opaque)
+        self.store("colour", inked.colour, learned=not self._is_black)
+        self.store("opacity", inked.opacity, learned=not self._is_opaque)
 
         zeros = torch.zeros(begin.width.shape, dtype=torch.long, device=begin.width.device)  # [P, N]
         self.store("level", zeros if level is None else level, learned=False)
         self.store("locked", zeros.bool() if locked is None else locked, learned=False)
+        self.number_elements(*(numbers or (None, None)))
         self.remember_locked()
+
+    @property
+    def _is_black(self) -> bool:
+        return self.options.ink == "black"
+
+    @property
+    def _is_opaque(self) -> bool:
+        return self._is_black or self.options.opaque
+
+    def _inked(self, strokes: InitialStrokes) -> InitialStrokes:
+        """Return strokes in the colours and opacities that the options allow."""
+        if self._is_black:
+            strokes = strokes._replace(colour=torch.zeros_like(strokes.colour))
+        if self._is_opaque:
+            strokes = strokes._replace(opacity=torch.ones_like(strokes.opacity))
+        return strokes
 
     def store(self, name: str, value: Tensor, learned: bool = True) -> None:
         """Keep a tensor under its name, as a parameter if it is learned, else as a buffer."""
@@ -159,8 +177,31 @@ class StrokeSet(ElementRenderer[StrokesOptions], abc.ABC):
         new_levels = old_levels.new_full((self.population, added), level)  # [P, N]
         levels = torch.cat([old_levels, new_levels], 1)
         locked = torch.cat([self.locked[:, index], torch.zeros_like(new_levels).bool()], 1)
-        self.set_strokes(InitialStrokes(**joined), levels, locked)
+        new_ids = self.next_id[:, None] + torch.arange(added, device=self.device)  # [P, N]
+        ids = torch.cat([self.ids[:, index], new_ids], 1)
+        self.set_strokes(InitialStrokes(**joined), levels, locked, (ids, self.next_id + added))
 
         source = torch.cat([keep.cpu(), torch.full((added,), -1)])  # [M + N]
         learned = {name for name, _ in self.named_parameters()}
         return ElementChange({name: source for name in joined if name in learned})
+
+    def recolour(self, elements: Sequence[int], colour: Tensor, candidate: int | None = None) -> None:
+        """Give strokes a colour; see `Editable.recolour`.
+
+        Raises:
+            UsageError: there is no such stroke, or the ink is black.
+        """
+        if self._is_black:
+            raise UsageError("strokes of black ink cannot be recoloured; paint with --ink colour")
+        chosen = self._chosen(elements, candidate)
+        with torch.no_grad():
+            self.colour[chosen] = colour.to(self.colour)
+        self.remember_locked()
+
+    @torch.no_grad()
+    def _make_invisible(self, chosen: Tensor) -> None:
+        self.opacity[chosen] = 0
+
+    @torch.no_grad()
+    def _nudge(self, chosen: Tensor) -> None:
+        self.points[chosen] += NUDGE

@@ -25,6 +25,7 @@ def drawing_of(
     layers: Sequence[str],
     size: Size,
     paper: Colour | None,
+    ids: Sequence[int],
 ) -> Drawing:
     """Return the first candidate as a vector drawing.
 
@@ -35,6 +36,7 @@ def drawing_of(
         layers: name of each path's layer.
         size: of the drawing.
         paper: colour of the paper, None for a clear one.
+        ids: number of each path.
     """
     vectors = []
     for n, layer in enumerate(layers):
@@ -52,6 +54,7 @@ def drawing_of(
             taper=paths.taper,
             outline=tapered_outline(curves, width, paths.taper) if tapered else None,
             layer=layer,
+            number=ids[n],
         )
         vectors.append(path)
 
@@ -76,7 +79,9 @@ def layer_names(levels: Sequence[int]) -> list[str]:
     return names
 
 
-def layers_of(paths: Paths, size: Size, paper: Tensor | None, linear: bool) -> list[Layer]:
+def layers_of(
+    paths: Paths, size: Size, paper: Tensor | None, linear: bool, ids: Sequence[int]
+) -> list[Layer]:
     """Return the paper and each path of the first candidate, cropped to the path.
 
     Args:
@@ -84,6 +89,7 @@ def layers_of(paths: Paths, size: Size, paper: Tensor | None, linear: bool) -> l
         size: of the picture.
         paper: [3] colour of the paper, None for a clear one.
         linear: whether the paths' colours are in linear light.
+        ids: number of each path.
     """
     result = []
     if paper is not None:
@@ -101,7 +107,7 @@ def layers_of(paths: Paths, size: Size, paper: Tensor | None, linear: bool) -> l
         )
         canvas = paint(single, box)  # [1, 4, h, w]
         image = to_srgb(canvas)[0] if linear else canvas[0]
-        result.append(Layer(f"stroke {n}", image, box.top, box.left, {"element": n}))
+        result.append(Layer(f"stroke {ids[n]}", image, box.top, box.left, {"element": ids[n]}))
     return result
 
 

@@ -16,7 +16,7 @@ from artgen.renderers.strokes.start import (
     random_strokes,
     strokes_at,
 )
-from artgen.types import Size, Window
+from artgen.types import WHOLE, Region, Size, Window
 
 LEAST_INK = 2.0
 """A stroke is pruned if less than this many pixels of it are visible."""
@@ -57,7 +57,12 @@ def kept(ink: Float[Tensor, "population elements"], locked: Bool[Tensor, "popula
 
 
 def new_strokes(
-    shape: StrokeShape, population: int, count: int, generator: torch.Generator, feedback: Feedback | None
+    shape: StrokeShape,
+    population: int,
+    count: int,
+    generator: torch.Generator,
+    feedback: Feedback | None,
+    region: Region = WHOLE,
 ) -> InitialStrokes:
     """Return strokes where the loss is steepest, in colours that lower it.
 
@@ -70,9 +75,10 @@ def new_strokes(
         count: N, for each candidate.
         generator: source of the randomness.
         feedback: picture and gradient of the last step; strokes are random without it.
+        region: where they start.
     """
     if feedback is None or not bool(feedback.gradient.abs().sum() > 0):
-        return random_strokes(shape, population, count, generator)
+        return random_strokes(shape, population, count, generator, region)
 
     margin = SMOOTHED_SIDE // 2
     gradient = functional.avg_pool2d(
@@ -81,7 +87,8 @@ def new_strokes(
 
     # places, drawn in proportion to the square of the steepness
     steepness = gradient.square().sum(1).sqrt()  # [P, H, W]
-    weights = steepness.flatten(1).double() ** 2 + LEAST_WEIGHT  # [P, H W]
+    weights = steepness.double() ** 2 + LEAST_WEIGHT
+    weights = (weights * _inside(region, Size(*steepness.shape[1:]))).flatten(1)  # [P, H W]
     pixel = torch.multinomial(weights, count, replacement=True, generator=generator)  # [P, N]
     start = places_in_pixels(pixel, Size(*steepness.shape[1:]), shape.extent, generator)
 
@@ -92,3 +99,18 @@ def new_strokes(
     step = slope / slope.abs().amax(1, keepdim=True).clamp(min=LEAST_WEIGHT)
     colour = (present - COLOUR_STEP * step).clamp(0, 1).movedim(1, 2)  # [P, N, 3]
     return strokes_at(shape, start, colour, generator)
+
+
+def _inside(region: Region, size: Size) -> Float[Tensor, "height width"]:
+    """Return 1 for the pixels of a region, 0 for the others; the region has at least one."""
+    top, bottom = _span(region.top, region.bottom, size.height)
+    left, right = _span(region.left, region.right, size.width)
+    inside = torch.zeros(size, dtype=torch.double)
+    inside[top:bottom, left:right] = 1
+    return inside
+
+
+def _span(first: float, last: float, length: int) -> tuple[int, int]:
+    """Return the first pixel and the one after the last between two fractions of a side."""
+    begin = min(int(first * length), length - 1)
+    return begin, max(begin + 1, round(last * length))

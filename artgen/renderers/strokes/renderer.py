@@ -23,6 +23,7 @@ from artgen.renderers.base import (
     Surroundings,
     renderers,
 )
+from artgen.renderers.editing import Addition
 from artgen.renderers.strokes.elements import StrokeSet
 from artgen.renderers.strokes.export import drawing_of, layer_names, layers_of, triple
 from artgen.renderers.strokes.from_svg import strokes_of
@@ -206,6 +207,15 @@ class Strokes(StrokeSet):
         new = new_strokes(self._shape, self.population, added, generator, feedback)
         return self.rebuild(keep, new, level)
 
+    def _new_elements(self, addition: Addition) -> dict[str, Tensor]:
+        """Return new strokes where the loss is steepest within the region, on the newest level."""
+        shape = self._shape._replace(spread=1.0)
+        strokes = new_strokes(
+            shape, self.population, addition.count, addition.generator, addition.feedback, addition.region
+        )
+        levels = self.level.amax(1, keepdim=True).expand(-1, addition.count)  # [P, M]
+        return {**self._inked(strokes)._asdict(), "level": levels}
+
     def assets_used(self) -> list[dict[str, str]]:
         """Return the credit of the palette, if one was given."""
         return [] if self.given is None else [self.given.credit()]
@@ -221,13 +231,15 @@ class Strokes(StrokeSet):
         """Return the first candidate as a vector drawing, a layer per step of the growing series."""
         layers = layer_names(self.level[0].tolist())
         paper = None if self._is_clear else triple(self.paper[0])
-        return drawing_of(self.paths(size), self.shown_colour(), self.opacity, layers, size, paper)
+        ids = self.ids[0].tolist()
+        return drawing_of(self.paths(size), self.shown_colour(), self.opacity, layers, size, paper, ids)
 
     @torch.no_grad()
     def layers(self, size: Size) -> list[Layer]:
         """Return the paper and each stroke of the first candidate; see `Renderer.layers`."""
         paper = None if self._is_clear else self.paper[0]
-        return layers_of(self.paths(size), size, paper, linear=self.options.blend == "linear")
+        linear = self.options.blend == "linear"
+        return layers_of(self.paths(size), size, paper, linear, self.ids[0].tolist())
 
 
 def check_memory(population: int, strokes: int, width: float, canvas: Size) -> None:

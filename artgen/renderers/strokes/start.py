@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from artgen.geometry import Size
+from artgen.geometry import WHOLE, Region, Size
 
 LARGEST_STEP = 0.05
 """Largest step between control points of a random stroke, as in CLIPDraw."""
@@ -63,9 +63,13 @@ class StrokeShape(NamedTuple):
 
 
 def random_strokes(
-    shape: StrokeShape, population: int, count: int, generator: torch.Generator
+    shape: StrokeShape,
+    population: int,
+    count: int,
+    generator: torch.Generator,
+    region: Region = WHOLE,
 ) -> InitialStrokes:
-    """Return short random strokes, uniform over the canvas or its centre.
+    """Return short random strokes, uniform over the canvas, its centre, or a region of it.
 
     Each control point is a small random step from the one before, as in K. Frans et al.,
     "CLIPDraw", 2021 (arXiv 2106.14843).
@@ -75,8 +79,12 @@ def random_strokes(
         population: P.
         count: N.
         generator: source of the randomness.
+        region: where they start, if it is not the whole canvas.
     """
     place = (_uniform(generator, population, count, 2) - 0.5) * shape.spread + 0.5  # [P, N, 2] in [0, 1]
+    if region != WHOLE:
+        corner = torch.tensor([region.left, region.top])
+        place = corner + place * torch.tensor([region.right - region.left, region.bottom - region.top])
     start = place * torch.tensor(shape.extent)
     colour = _uniform(generator, population, count, 3)  # [P, N, 3]
     return strokes_at(shape, start, colour, generator)
