@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from artgen.config import RunConfig
-from artgen.engine.events import EventStream
+from artgen.engine.events import EventStream, Requests
 from artgen.engine.randomness import Streams
 from artgen.engine.state import LoopState
 from artgen.files import write_atomically
@@ -26,6 +26,7 @@ from artgen.runs.context import RunContext, choose_formats, make_context, start_
 from artgen.runs.defaults import resolve
 from artgen.runs.report import versions
 from artgen.runs.start import begin
+from artgen.runs.steering import Steering
 
 RESULTS = Path(".benchmarks")
 """Folder of the figures unless `--out` is given; not under version control."""
@@ -207,4 +208,4 @@ def prepare(
     renderer = settings.build_renderer()
     start_candidates(renderer, settings, streams["init"])
     context = make_context(settings, renderer, {})
-    return EventStream(begin(context, streams)).finish()
+    return EventStream(begin(context, streams, Steering(config, Requests()))).finish()

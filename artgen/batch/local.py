@@ -15,6 +15,7 @@ from artgen.config import RunConfig
 from artgen.engine.events import Event, EventStream, Notice, StopRequested
 from artgen.errors import ArtgenError
 from artgen.files import write_atomically
+from artgen.guides.pool import GuidePool
 from artgen.runs.checkpoint import CHECKPOINT, has_checkpoint
 from artgen.runs.folder import make_folder, slug
 from artgen.runs.inputs import require_known
@@ -103,10 +104,11 @@ def running_jobs(
     folder = make_folder(out, f"batch {title}", len(jobs), force)
     write_jobs(folder, jobs)
     cells = [Cell(job.number, job.text, "not started") for job in jobs]
+    guides = GuidePool()
 
     def start(config: RunConfig, place: Path) -> EventStream[RunResult]:
         """Paint one job."""
-        return painting(config, place, force=force)
+        return painting(config, place, force=force, guides=guides)
 
     return EventStream(_run_all(jobs, cells, folder, start))
 
@@ -131,12 +133,13 @@ def resuming_jobs(folder: Path, *, open_files: bool = False) -> EventStream[Batc
     if not open_files:
         require_known(local_files(jobs), inputs, folder)
     cells = [_finished(job, folder) or Cell(job.number, job.text, "not started") for job in jobs]
+    guides = GuidePool()
 
     def start(config: RunConfig, place: Path) -> EventStream[RunResult]:
         """Resume a job that has a checkpoint, and paint one that has none."""
         if has_checkpoint(place / CHECKPOINT) or (place / "tiles").is_dir():
-            return resuming(place, open_files=open_files)
-        return painting(config, place, force=True)
+            return resuming(place, open_files=open_files, guides=guides)
+        return painting(config, place, force=True, guides=guides)
 
     return EventStream(_run_all(jobs, cells, folder, start))
 

@@ -9,8 +9,10 @@ from artgen.config.sections import (
     SnapshotOptions,
     TimelapseOptions,
 )
+from artgen.config.steering import Addition, Turn
 
 __all__ = [
+    "Addition",
     "CutoutOptions",
     "EditOptions",
     "EvolutionOptions",
@@ -18,6 +20,7 @@ __all__ = [
     "RunConfig",
     "SnapshotOptions",
     "TimelapseOptions",
+    "Turn",
     "load_config_file",
     "load_mapping",
     "options_from",

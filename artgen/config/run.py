@@ -19,6 +19,7 @@ from artgen.config.sections import OptimiserOptions as OptimiserOptions
 from artgen.config.sections import SnapshotOptions as SnapshotOptions
 from artgen.config.sections import Sorted as Sorted
 from artgen.config.sections import TimelapseOptions as TimelapseOptions
+from artgen.config.steering import MOST_TURNS, Turn, check_turns, of_stage
 from artgen.config.values import AspectField, NameField, SizeField
 from artgen.errors import UsageError
 from artgen.named_files import background_file, may_be_file, palette_file, patch_set_names
@@ -95,6 +96,9 @@ class RunConfig(Request):
     )
     device: str = Field("auto", description="auto, cpu, cuda or mps")
     threads: int | None = Field(None, ge=1, le=1024, description="CPU threads")
+    steering: Annotated[tuple[Turn, ...], Field(max_length=MOST_TURNS)] = Field(
+        (), description="changes made while the run paints, each with its step (artgen steer)"
+    )
     edited: EditOptions | None = Field(
         None, description="the run that was edited, and the changes; written by artgen edit"
     )
@@ -117,9 +121,22 @@ class RunConfig(Request):
             if template.count("{}") != 1:
                 raise ValueError(f"template {template!r} needs exactly one {{}}, such as 'a drawing of {{}}'")
 
+        self._check_steering()
         if any("\0" in path for path in self._own_files()):  # those of an edited run were checked with it
             raise ValueError("a file's name contains the control character U+0000; remove it")
         return self
+
+    def _check_steering(self) -> None:
+        check_turns(self.steering, self.steps if self.seconds is None else None)
+        tiling = self.tiling()
+        for turn in self.steering:
+            if turn.prompts and not self.guides:
+                raise ValueError("steering: prompts need a guide, but guides is empty; name one")
+            if turn.tile is not None and (tiling is None or turn.tile >= tiling.count):
+                count = 0 if tiling is None else tiling.count
+                raise ValueError(f"steering: there is no tile {turn.tile}; the picture has {count} tiles")
+            if turn.stage == "run" and tiling is not None:
+                raise ValueError("steering: this picture is painted in tiles; name the stage and the tile")
 
     @classmethod
     def make(cls, values: Mapping[str, Any]) -> RunConfig:
@@ -141,6 +158,36 @@ class RunConfig(Request):
         """Return the configuration as YAML, as `from_text` reads it."""
         return yaml.safe_dump(json.loads(self.to_json()), sort_keys=False, allow_unicode=True)
 
+    def turned(self, turn: Turn) -> RunConfig:
+        """Return the configuration as a turn changes it; what it does to elements is not part of it."""
+        changes: dict[str, Any] = {}
+        if turn.keep is not None:
+            changes["population"] = 1
+        if turn.prompts is not None:
+            changes |= {"prompts": turn.prompts, "composition": ()}
+        if turn.losses:
+            changes["losses"] = {**self.losses, **turn.losses}
+        if turn.rate is not None:
+            changes["optimiser"] = self.optimiser.model_copy(update={"rate": turn.rate})
+        if turn.palette is not None:
+            own = {key: value for key, value in self.options.items() if key != "palette"}
+            changes |= {"palette": turn.palette, "options": own}
+        if turn.steps is not None:
+            changes |= {"steps": turn.steps, "seconds": None}
+        return self.model_copy(update=changes)
+
+    def steered(self, count: int) -> RunConfig:
+        """Return the configuration after the first turns of the run itself."""
+        config = self
+        for turn in of_stage(self.steering, "run")[:count]:
+            config = config.turned(turn)
+        return config
+
+    @property
+    def most_steps(self) -> int:
+        """The largest number of steps that the run has at any time."""
+        return max([self.steps, *(turn.steps or 0 for turn in self.steering)])
+
     def local_files(self) -> list[str]:
         """Return the paths of local files that a run of this configuration would open."""
         before = self.edited.config.local_files() if self.edited is not None else []
@@ -154,13 +201,16 @@ class RunConfig(Request):
             pictures += term_kinds.get(term.kind).files(term.content)
         specs = [parse_guide(guide) for guide in self.guides]
         weights = [spec.file for spec in specs if spec.file is not None]
+        for turn in self.steering:
+            pictures += turn.local_files()
         return [*named, *self.picture_files(), *pictures, *weights]
 
     def picture_files(self) -> list[str]:
         """Return the paths of local files that rendering a picture of this configuration would open."""
         kept = [path for path in (self.mask, self.init, self.target) if path is not None]
-        palette = palette_file(self.palette) if self.palette is not None else None
-        named = [path for path in (background_file(self.background), palette) if path is not None]
+        palettes = [self.palette, *(turn.palette for turn in self.steering)]
+        files = [palette_file(palette) for palette in palettes if palette is not None]
+        named = [path for path in (background_file(self.background), *files) if path is not None]
         named += self._option_files()
         return list(dict.fromkeys([*(kept if self.mask is not None else ()), *named]))
 

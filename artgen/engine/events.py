@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +15,7 @@ from artgen.errors import RunError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from artgen.config import Turn
     from artgen.engine.view import View
 
 Result = TypeVar("Result")
@@ -127,7 +129,63 @@ class Finished:
     reason: str
 
 
-Event = Started | Stepped | Notice | Finished
+@dataclass(frozen=True)
+class Steered:
+    """A turn was made, or taken back.
+
+    Args:
+        turn: as it is recorded, with its step and stage.
+        step: number of steps done in its stage, after it.
+        undone: whether it was taken back.
+    """
+
+    turn: Turn
+    step: int
+    undone: bool = False
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A turn cannot be made; the run continues without it.
+
+    Args:
+        turn: the turn, None if there was none to take back.
+        reason: one line.
+    """
+
+    turn: Turn | None
+    reason: str
+
+
+Event = Started | Stepped | Steered | Refused | Notice | Finished
+
+
+class Requests:
+    """Turns that were asked for while a run paints, in order; `UNDO` takes the last one back.
+
+    Example:
+        >>> requests = Requests()
+        >>> bool(requests)
+        False
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Turn | Undo] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def put(self, request: Turn | Undo) -> None:
+        """Add a request."""
+        self._waiting.append(request)
+
+    def take(self) -> Turn | Undo:
+        """Remove and return the oldest request."""
+        return self._waiting.popleft()
+
+
+class Undo:
+    """Asks for the last turn to be taken back."""
 
 
 class StopRequested(Exception):  # noqa: N818 - like StopIteration, it is not an error
@@ -141,8 +199,12 @@ class EventStream(Generic[Result]):
     the loop and ask for `result`: both write the picture of that moment. A stream that is dropped without
     either leaves its last checkpoint, as if the process had been killed.
 
+    Between two events the run can be steered. What was asked for is done before the next step, and reported as
+    `Steered` or `Refused`.
+
     Args:
         events: yields events and returns the result; handles `StopRequested`.
+        requests: where the run looks for turns; None if it cannot be steered.
 
     Example:
         >>> def count():
@@ -152,8 +214,9 @@ class EventStream(Generic[Result]):
         7
     """
 
-    def __init__(self, events: Generator[Event, None, Result]) -> None:
+    def __init__(self, events: Generator[Event, None, Result], requests: Requests | None = None) -> None:
         self._events = events
+        self._requests = requests
         self._started = False
         self._stop: Literal["no", "requested", "sent"] = "no"
         self._ended = False
@@ -193,6 +256,30 @@ class EventStream(Generic[Result]):
         """End the run before its next step; the remaining events are still to be iterated over."""
         if self._stop == "no":
             self._stop = "requested"
+
+    def steer(self, *turns: Turn) -> None:
+        """Make turns before the next step, or before the step they name.
+
+        Raises:
+            RunError: this is not a single run, or it has ended.
+        """
+        for turn in turns:
+            self._open_requests().put(turn)
+
+    def undo(self) -> None:
+        """Take the last turn back: the run continues from the step before it.
+
+        Raises:
+            RunError: this is not a single run, or it has ended.
+        """
+        self._open_requests().put(Undo())
+
+    def _open_requests(self) -> Requests:
+        if self._requests is None:
+            raise RunError("a batch cannot be steered; steer one of its runs (artgen steer)")
+        if self._ended or self._stop != "no":
+            raise RunError("the run has ended; steer it from its folder (artgen steer)")
+        return self._requests
 
     def finish(self) -> Result:
         """Run to the end, and return the result.

@@ -27,6 +27,7 @@ class LoopState:
         views_per_pass: cutouts of each candidate that go through a guide at once; halved when memory runs out.
         step: number of steps done.
         elapsed: seconds spent so far; pauses do not count.
+        turns: number of the run's turns that are made.
         smoothed: [P] losses averaged over the last steps, None before the first.
         lowest: lowest smoothed loss so far.
         waiting: steps since then.
@@ -40,6 +41,7 @@ class LoopState:
     views_per_pass: int
     step: int = 0
     elapsed: float = 0.0
+    turns: int = 0
     smoothed: Tensor | None = None
     lowest: float = float("inf")
     waiting: int = 0

@@ -42,12 +42,17 @@ class Timelapse:
                 self._films.append((folder / f"timelapse.{kind}", write))
 
         # Frames of a longer earlier run, or of another one, must not get into this film.
-        for frame in self.frames():
-            if not done or int(frame.stem) > done:
-                frame.unlink()
+        self.drop_after(done if done else -1)
         if not done:
             for kind in WRITERS:
                 (folder / f"timelapse.{kind}").unlink(missing_ok=True)
+
+    def drop_after(self, step: int) -> None:
+        """Remove the frames of later steps."""
+        for frame in self.frames():
+            if int(frame.stem) > step:
+                frame.unlink()
+        self._last_step = min(self._last_step, step)
 
     def frames(self) -> list[Path]:
         """Return the frames written so far, in order."""

@@ -102,6 +102,7 @@ def make_context(
     inputs: Mapping[str, str],
     *,
     background: Background | None = None,
+    pictures: Mapping[str, Image] | None = None,
 ) -> RunContext:
     """Put together what a run works with; prompts are encoded here, once.
 
@@ -110,6 +111,7 @@ def make_context(
         renderer: its renderer; may have no parameters yet.
         inputs: fingerprints of the local files that the configuration names.
         background: what the picture is painted on; the configuration's own if None.
+        pictures: the pictures that losses compare with, by role; read from their files if None.
 
     Raises:
         InputError: a picture that cannot be used.
@@ -121,7 +123,7 @@ def make_context(
     context = LossContext(
         renderer,
         settings.guides,
-        _reference_pictures(settings),
+        _reference_pictures(settings) if pictures is None else pictures,
         palette,
         background.behind(settings.canvas),
     )

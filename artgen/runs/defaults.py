@@ -19,7 +19,7 @@ from artgen.errors import UsageError
 from artgen.export.saved_run import EXPORT_SIDE
 from artgen.guides.base import Guide, Variation
 from artgen.guides.cutouts import varied
-from artgen.guides.loading import load_guide
+from artgen.guides.pool import GuidePool
 from artgen.losses.base import losses
 from artgen.prompts import Term
 from artgen.renderers.background import is_picture
@@ -88,25 +88,29 @@ class ResolvedConfig:
         """The loaded guides, in the order of the configuration."""
         return [voter.guide for voter in self.voters]
 
-    def build_renderer(self) -> Renderer:
-        """Return the renderer, without parameters yet."""
-        surroundings = Surroundings(
+    @property
+    def surroundings(self) -> Surroundings:
+        """What lies around and behind the elements."""
+        return Surroundings(
             transparent=self.config.transparent,
             plain_border=self.weights.get("border", 0) > 0,
             background=None if is_picture(self.config.background) else self.config.background,
         )
-        return renderers.get(self.config.renderer)(self.options, self.canvas, surroundings)
+
+    def build_renderer(self) -> Renderer:
+        """Return the renderer, without parameters yet."""
+        return renderers.get(self.config.renderer)(self.options, self.canvas, self.surroundings)
 
 
 def resolve(
-    config: RunConfig, *, guides: Sequence[Guide] | None = None, canvas: Size | None = None
+    config: RunConfig, *, guides: GuidePool | Sequence[Guide] | None = None, canvas: Size | None = None
 ) -> ResolvedConfig:
     """Fill in every default of a configuration.
 
     Args:
         config: what to paint.
-        guides: the configuration's guides if they are loaded already; an empty sequence if none are wanted,
-            as for a run that is only looked at.
+        guides: the configuration's guides if they are loaded already, or where they come from; an empty
+            sequence if none are wanted, as for a run that is only looked at.
         canvas: size that is optimised if it is known already, as from a checkpoint.
 
     Raises:
@@ -249,12 +253,14 @@ def _wanted_guides(
 
 
 def _load_voters(
-    specs: Sequence[GuideSpec], guides: Sequence[Guide] | None, device: torch.device
+    specs: Sequence[GuideSpec], guides: GuidePool | Sequence[Guide] | None, device: torch.device
 ) -> list[Voter]:
-    if guides is not None and not guides:
-        return []
     if guides is None:
-        guides = [load_guide(spec, device) for spec in specs]
+        guides = GuidePool()
+    if isinstance(guides, GuidePool):
+        guides = [guides.get(spec, device) for spec in specs]
+    if not guides:
+        return []
     if not specs:
         return []
     return [Voter(guide.for_painting(), spec.weight) for guide, spec in zip(guides, specs, strict=True)]

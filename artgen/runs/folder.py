@@ -30,6 +30,9 @@ OUTPUTS = (
     "timelapse.*",
     "tiles/tile-*.previous.safetensors",
     "tiles/tile-*.safetensors",
+    "turns/*.safetensors",
+    "branches/*/checkpoint*.safetensors",
+    "branches/*/config.yaml",
 )
 """Files that a run writes besides its configuration, by pattern.
 
@@ -88,6 +91,11 @@ def make_folder(wanted: Path | None, prompt: str, seed: int, force: bool) -> Pat
 def prepare_folder(folder: Path, config: RunConfig) -> None:
     """Remove what an earlier run left in a folder, and write the configuration of the new one."""
     clear_outputs(folder)
+    write_configuration(folder, config)
+
+
+def write_configuration(folder: Path, config: RunConfig) -> None:
+    """Write the configuration of a run."""
     write_atomically(folder / CONFIGURATION, config.to_yaml().encode())
 
 

@@ -42,6 +42,10 @@ class Metrics:
         line |= {name: _plain(figures) for name, figures in event.terms.items()}
         self._lines.append(json.dumps(line))
 
+    def drop_after(self, step: int) -> None:
+        """Forget the lines of later steps."""
+        self._lines = [line for line in self._lines if json.loads(line)["step"] <= step]
+
     def flush(self) -> None:
         """Write all lines."""
         write_atomically(self._path, "".join(f"{line}\n" for line in self._lines).encode())

@@ -12,7 +12,6 @@ from artgen.files import write_atomically
 from artgen.renderers.base import Renderer
 from artgen.renderers.rendering import render_picture
 from artgen.runs.context import RunContext
-from artgen.types import Image
 
 
 def write_pictures(folder: Path, context: RunContext, config: RunConfig, order: Sequence[int]) -> list[Path]:

@@ -11,14 +11,18 @@ from typing import Protocol, runtime_checkable
 
 from artgen.config import RunConfig
 from artgen.engine.events import Event, Finished, Notice, Stepped, StopRequested
-from artgen.engine.loop import ending, optimise
-from artgen.engine.state import LoopState
+from artgen.engine.loop import ending
 from artgen.errors import RunError
 from artgen.export.timelapse import Timelapse
 from artgen.files import write_atomically
+from artgen.runs.branches import keep_branch, keep_turn
+from artgen.runs.checkpoint import Checkpoint
 from artgen.runs.context import RunContext
+from artgen.runs.folder import write_configuration
 from artgen.runs.metrics import Metrics
 from artgen.runs.report import Outcome, RunResult, run_report
+from artgen.runs.steering import StageSteering, optimise_steered
+from artgen.runs.work import Work
 from artgen.types import Image
 
 Run = Generator[Event, None, RunResult]
@@ -48,22 +52,30 @@ class Summary:
 
 @runtime_checkable
 class Recorded(Protocol):
-    """What a recorder writes down: a run in one piece, or one of many tiles.
-
-    Attributes:
-        config: the configuration that goes into the files.
-        steps: number of steps in total.
-    """
-
-    config: RunConfig
+    """What a recorder writes down: a run in one piece, or one of many tiles."""
 
     @property
-    def steps(self) -> int:
-        """Number of steps in total."""
+    def config(self) -> RunConfig:
+        """The configuration that goes into the files, with the turns so far."""
+        ...
+
+    @property
+    def step(self) -> int:
+        """Number of steps done."""
+        ...
+
+    @property
+    def used(self) -> float:
+        """Fraction of the run that is done, in [0, 1]."""
         ...
 
     def frame(self, side: int) -> Image:
         """Return the picture of this moment, [1, 3, H, W], with a longer side of so many pixels."""
+        ...
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether one checkpoint contains all of it, as is not the case with tiles."""
         ...
 
     def save(self) -> None:
@@ -90,21 +102,17 @@ class Recorder:
         folder: the run's.
         recorded: the run.
         metrics: its losses so far.
-        done: number of steps already done.
-        progress: fraction of the run that is done.
     """
 
-    def __init__(
-        self, folder: Path, recorded: Recorded, metrics: Metrics, done: int, progress: float
-    ) -> None:
+    def __init__(self, folder: Path, recorded: Recorded, metrics: Metrics) -> None:
         self._folder = folder
         self._recorded = recorded
         self._snapshots = recorded.config.snapshots
         self._metrics = metrics
-        self._timelapse = Timelapse(folder, recorded.config.timelapse, done)
-        self._progress = progress
+        self._timelapse = Timelapse(folder, recorded.config.timelapse, recorded.step)
+        self._progress = recorded.used
         self._last_checkpoint = time.monotonic()
-        self._timelapse.note(done, 0.0, 0.0, recorded.frame)
+        self._timelapse.note(recorded.step, 0.0, 0.0, recorded.frame)
 
     def note(self, event: Stepped) -> None:
         """Write down a step: its losses, and whatever is due."""
@@ -124,6 +132,30 @@ class Recorder:
         self._metrics.flush()
         self._recorded.save()
         self._last_checkpoint = time.monotonic()
+
+    # --- turns ---------------------------------------------------------------------
+
+    def before_turn(self, checkpoint: Checkpoint, name: str) -> None:
+        """Keep the state before a turn; see `artgen.runs.steering.Keeper`."""
+        keep_turn(self._folder, checkpoint, name)
+
+    def after_turn(self) -> None:
+        """Write the state after a turn, and the configuration with it."""
+        self.checkpoint()
+        write_configuration(self._folder, self._recorded.config)
+        self._progress = self._recorded.used
+
+    def before_undo(self, checkpoint: Checkpoint) -> None:
+        """Keep the state that an undo leaves, as a branch."""
+        keep_branch(self._folder, checkpoint, whole=self._recorded.is_whole)
+
+    def after_undo(self) -> None:
+        """Drop what is recorded of later steps, and write the state."""
+        self._metrics.drop_after(self._recorded.step)
+        self._timelapse.drop_after(self._recorded.step)
+        self.after_turn()
+
+    # --- the end -------------------------------------------------------------------
 
     def finish(self, reason: Outcome, failure: RunError | None) -> tuple[RunResult, list[Notice]]:
         """Write everything that a finished run has, and return what it made and what the user should know."""
@@ -189,35 +221,34 @@ def conclude(recorder: Recorder, folder: Path, reason: Outcome, failure: RunErro
 
 
 def optimise_recorded(
-    context: RunContext,
-    state: LoopState,
+    work: Work,
     recorder: Recorder,
+    steering: StageSteering,
     placed: Callable[[Stepped], Stepped] = lambda event: event,
 ) -> Generator[Event, None, tuple[Outcome, RunError | None]]:
     """Optimise to the end, or until a stop is requested, recording every step.
 
     Args:
-        context: what the run works with.
-        state: where it begins; changed in place.
+        work: the run; changed in place.
         recorder: writes the files.
+        steering: the run's turns.
         placed: gives the event of a step its place in the whole run.
 
     Returns:
         Why it ended ("stopped" also if the last step was done), and what failed, if anything did.
     """
-    problem = context.problem
     try:
         try:
-            for event in optimise(problem, state, context.budget):
+            for event in optimise_steered(work, steering, recorder):
                 if isinstance(event, Stepped):
                     event = placed(event)
                     begun = time.monotonic()
                     recorder.note(event)
-                    state.elapsed += time.monotonic() - begun
+                    work.state.elapsed += time.monotonic() - begun
                 yield event
         except StopRequested:
-            state.finite.read(problem, state)
+            work.state.finite.read(work.context.problem, work.state)
             return "stopped", None
     except RunError as error:
         return "failed", error
-    return ending(problem, state, context.budget) or "done", None
+    return ending(work.context.problem, work.state, work.context.budget) or "done", None

@@ -10,7 +10,7 @@ from artgen.memory import check_canvas
 from artgen.renderers.background import make_background
 from artgen.runs.checkpoint import CHECKPOINT, Checkpoint, has_checkpoint, load_checkpoint
 from artgen.runs.context import empty_renderer
-from artgen.runs.defaults import resolve
+from artgen.runs.defaults import resolve, with_population
 from artgen.runs.inputs import require_known
 from artgen.runs.state import CheckpointHeader, take_state
 
@@ -37,7 +37,7 @@ def open_run(path: Path, open_files: bool = False) -> SavedRun:
         require_known(config.picture_files(), header.inputs, folder)
 
     # The run may have used a device that this machine does not have.
-    on_cpu = config.model_copy(update={"device": "cpu"})
+    on_cpu = config.steered(header.turns).model_copy(update={"device": "cpu"})
     settings = resolve(on_cpu, guides=(), canvas=header.canvas)
     check_canvas(settings.population, settings.canvas, settings.device)
     renderer = empty_renderer(settings)
@@ -47,7 +47,7 @@ def open_run(path: Path, open_files: bool = False) -> SavedRun:
 
     return SavedRun(
         folder,
-        config.model_copy(update={"population": settings.population}),
+        with_population(config)[0],
         renderer,
         order,
         make_background(config, settings.device),

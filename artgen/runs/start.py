@@ -14,11 +14,17 @@ from artgen.engine.state import LoopState, initial_state
 from artgen.renderers.base import Renderer
 from artgen.runs.context import RunContext
 from artgen.runs.sketch import paint_sketch, write_sketch
+from artgen.runs.steering import Steering
 from artgen.types import PerCandidate
 
 
 def begin(
-    context: RunContext, streams: Streams, folder: Path | None = None, *, keep_candidates: bool = False
+    context: RunContext,
+    streams: Streams,
+    steering: Steering,
+    folder: Path | None = None,
+    *,
+    keep_candidates: bool = False,
 ) -> Generator[Event, None, tuple[RunContext, LoopState]]:
     """Paint the sketch if the run wants one, and return what the run works with and its first state.
 
@@ -27,6 +33,7 @@ def begin(
     Args:
         context: the run's; its renderer has its first candidates.
         streams: random number generators, from which the candidates were drawn.
+        steering: the run's turns, those in the sketch among them.
         folder: where the sketch is written, None to keep it in memory only.
         keep_candidates: start from the candidates as they are, not from the sketch.
     """
@@ -36,7 +43,7 @@ def begin(
 
     if settings.wants_sketch:
         try:
-            sketch = yield from paint_sketch(settings, problem.background)
+            sketch = yield from paint_sketch(settings, problem.background, steering, folder)
         except StopRequested:
             return context, initial_state(problem, config.evolution, streams)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from artgen.config import RunConfig
 from artgen.engine.optimiser import load_moments, moments
+from artgen.engine.problem import Budget
 from artgen.engine.randomness import Streams
 from artgen.engine.state import LoopState, initial_state
 from artgen.errors import InputError, broken_input
@@ -41,6 +43,9 @@ class CheckpointHeader(Options):
     formats: dict[str, Literal["float32", "bfloat16"]]
     digests: dict[str, str]
     views_per_pass: int = Field(ge=1)
+    turns: int = Field(0, ge=0)
+    since: int = Field(0, ge=0)
+    reached: float = Field(0.0, ge=0, le=1)
     inputs: dict[str, str] = Field({})
     versions: dict[str, str]
 
@@ -76,11 +81,19 @@ class CheckpointHeader(Options):
         Raises:
             InputError: the step is larger than the number of steps.
         """
-        if config.seconds is None and self.step > config.steps:
+        if config.seconds is None and self.step > config.most_steps:
             raise InputError(
-                f"the checkpoint is at step {self.step} of a run of {config.steps} steps, so it is damaged; "
-                "start the run again"
+                f"the checkpoint is at step {self.step} of a run of {config.most_steps} steps, so it is "
+                "damaged; start the run again"
             )
+
+    def budget(self, config: RunConfig) -> Budget:
+        """Return how long the run takes, and how far its schedules are.
+
+        Args:
+            config: the configuration after the turns that were made.
+        """
+        return Budget(config.steps, config.seconds, self.since, self.reached)
 
     def require_guides(self, guides: list[Guide]) -> None:
         """Refuse guides other than those the run began with.
@@ -114,13 +127,16 @@ def capture(config: RunConfig, context: RunContext, state: LoopState) -> Checkpo
         config=json.loads(config.to_json()),
         canvas=problem.canvas,
         step=state.step,
-        lowest=state.lowest if state.smoothed is not None else None,
+        lowest=state.lowest if math.isfinite(state.lowest) else None,
         waiting=state.waiting,
         elapsed=state.elapsed if config.seconds is not None else 0.0,
         threads=torch.get_num_threads(),
         formats={guide.name: format_name(guide.precision) for guide in context.guides},
         digests={guide.name: guide.digest for guide in context.guides},
         views_per_pass=state.views_per_pass,
+        turns=state.turns,
+        since=context.budget.since,
+        reached=context.budget.reached,
         inputs=dict(context.inputs),
         versions=versions(),
     )
@@ -157,14 +173,18 @@ def to_bytes(picture: Image) -> Tensor:
     return (picture * 255).round().to(torch.uint8)
 
 
-def saved_sketch(checkpoint: Checkpoint) -> Image | None:
+def saved_sketch(checkpoint: Checkpoint, wanted: bool) -> Image | None:
     """Return the sketch in a checkpoint, [1, 3, h, w] in [0, 1]; None if the run had none yet.
+
+    Args:
+        checkpoint: of the run.
+        wanted: whether a loss compares the picture with it now; a turn may have ended that.
 
     Raises:
         InputError: it is missing although the run has taken steps, or it is not a picture.
     """
     tensors = checkpoint.tensors
-    if "loop" not in tensors and "sketch" not in tensors:
+    if "sketch" not in tensors and ("loop" not in tensors or not wanted):
         return None
 
     pixels = tensors.get("sketch", {}).get("picture")
@@ -208,6 +228,7 @@ def restore(checkpoint: Checkpoint, context: RunContext) -> LoopState:
 
     state.views_per_pass = header.views_per_pass
     state.step, state.elapsed, state.waiting = header.step, header.elapsed, header.waiting
+    state.turns = header.turns
     if header.lowest is not None:
         state.lowest = header.lowest
     return state

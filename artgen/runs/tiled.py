@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from artgen.config import RunConfig
-from artgen.engine.events import Event, Notice, Stage, Started, Stepped
+from artgen.engine.events import Event, Notice, Requests, Stage, Started, Stepped
 from artgen.engine.loop import ending
 from artgen.engine.randomness import Streams
-from artgen.engine.state import LoopState, initial_state
+from artgen.engine.state import initial_state
 from artgen.errors import RunError
 from artgen.files import make_part_folder
 from artgen.grid import Tiling
 from artgen.guides.precision import format_name
 from artgen.renderers.background import make_background
 from artgen.runs.checkpoint import (
+    Checkpoint,
     has_checkpoint,
     load_newest,
     remove_checkpoint,
@@ -32,15 +33,18 @@ from artgen.runs.context import (
     use_threads,
 )
 from artgen.runs.defaults import ResolvedConfig, resolve
-from artgen.runs.folder import claimed, make_folder, prepare_folder
+from artgen.runs.folder import claimed, make_folder, prepare_folder, write_configuration
 from artgen.runs.inputs import require_known
 from artgen.runs.metrics import Metrics
 from artgen.runs.recorder import Recorder, Run, Summary, announce, conclude, optimise_recorded
 from artgen.runs.report import Outcome
+from artgen.runs.setting import Setting
 from artgen.runs.start import begin
 from artgen.runs.state import CheckpointHeader, capture, restore, saved_sketch, take_state
+from artgen.runs.steering import Steering
 from artgen.runs.tiles import check_tiles, tile_config
 from artgen.runs.whole import Whole
+from artgen.runs.work import Work
 from artgen.types import Image
 
 TILES = "tiles"
@@ -57,10 +61,10 @@ def is_tiled(folder: Path) -> bool:
     return has_checkpoint(tile_checkpoint(folder, 0))
 
 
-def paint_tiles(config: RunConfig, out: Path | None, force: bool) -> Run:
+def paint_tiles(config: RunConfig, out: Path | None, force: bool, setting: Setting) -> Run:
     """Run a configuration with tiles from the start; see `artgen.runs.paint.painting`."""
     use_threads(config.threads)
-    tiled = _TiledRun(config)
+    tiled = _TiledRun(config, setting)
     folder = make_folder(out, config.title, config.seed, force)
     with claimed(folder):
         prepare_folder(folder, tiled.config)
@@ -68,7 +72,7 @@ def paint_tiles(config: RunConfig, out: Path | None, force: bool) -> Run:
         return (yield from tiled.run(folder))
 
 
-def resume_tiles(folder: Path, open_files: bool) -> Run:
+def resume_tiles(folder: Path, open_files: bool, setting: Setting) -> Run:
     """Continue such a run; see `artgen.runs.paint.resuming`."""
     header = CheckpointHeader.of(load_newest(tile_checkpoint(folder, 0)))
     config = header.configuration()
@@ -76,23 +80,23 @@ def resume_tiles(folder: Path, open_files: bool) -> Run:
         require_known(config.local_files(), header.inputs, folder)
 
     use_threads(header.threads)
-    return (yield from _TiledRun(config, header).run(folder))
+    if config.steering:
+        write_configuration(folder, config)  # a run killed at a turn may have written only its checkpoint
+    return (yield from _TiledRun(config, setting, header).run(folder))
 
 
 @dataclass
-class _CurrentTile:
+class _CurrentTile(Work):
     """The tile that is being painted.
 
     Args:
-        index: counted row by row.
         context: what it is painted with.
         state: the state of its loop.
+        index: counted row by row.
         is_new: it has random candidates, and neither a sketch nor a checkpoint yet.
     """
 
     index: int
-    context: RunContext
-    state: LoopState
     is_new: bool
 
 
@@ -101,29 +105,47 @@ class _TiledRun:
 
     Args:
         config: the configuration of the whole picture.
+        setting: what the caller provides.
         header: of the first tile's checkpoint, None for a new run.
     """
 
-    def __init__(self, config: RunConfig, header: CheckpointHeader | None = None) -> None:
+    is_whole = False
+
+    def __init__(self, config: RunConfig, setting: Setting, header: CheckpointHeader | None = None) -> None:
         tiling = config.tiling()
         assert tiling is not None
         self._tiling: Tiling = tiling
         check_tiles(config, tiling)
 
-        self._first = resolve(tile_config(config, tiling, 0))
+        self._first = resolve(tile_config(config, tiling, 0), guides=setting.guides)
         check_sizes(self._first)
         choose_formats(self._first, header.formats if header is not None else None)
         if header is not None:
             header.require_guides(self._first.guides)
 
-        self.config = config.model_copy(update={"population": self._first.population})
-        self._whole = Whole(self.config, tiling, self._first)
+        recorded = config.model_copy(update={"population": self._first.population})
+        self._steering = Steering(recorded, setting.requests)
+        self._whole = Whole(self._steering, tiling, self._first)
         self._folder = Path()
         self._current: _CurrentTile | None = None
 
     @property
-    def steps(self) -> int:
-        """Steps of all tiles."""
+    def config(self) -> RunConfig:
+        """The configuration of the whole picture, with the turns so far."""
+        return self._steering.config
+
+    @property
+    def step(self) -> int:
+        """Number of steps done in all tiles."""
+        return self._tile_in_work.index * self.config.steps + self._tile_in_work.state.step
+
+    @property
+    def used(self) -> float:
+        """Fraction of the steps of all tiles that is done."""
+        return self.step / self._steps
+
+    @property
+    def _steps(self) -> int:
         return self.config.steps * self._tiling.count
 
     # --- running -----------------------------------------------------------------------
@@ -136,11 +158,11 @@ class _TiledRun:
         notice = self._open(first)
 
         notices = [] if notice is None else [Notice(notice)]
-        metrics = Metrics(folder, self.steps, self._steps_done())  # a damaged file shows before the start
-        start = Started(folder, self.config.seed, self._steps_done(), self.steps)
+        metrics = Metrics(folder, self._steps, self.step)  # a damaged file shows before the start
+        start = Started(folder, self.config.seed, self.step, self._steps)
         stopped = yield from announce(start, *notices)
 
-        recorder = Recorder(folder, self, metrics, self._steps_done(), self._steps_done() / self.steps)
+        recorder = Recorder(folder, self, metrics)
         reason: Outcome = "stopped"
         failure = None
         if not stopped:
@@ -159,11 +181,14 @@ class _TiledRun:
                 self._open(index)
             tile = self._tile_in_work
             if tile.is_new:
-                tile.context, tile.state = yield from begin(tile.context, tile.state.streams)
+                unsteered = Steering(tile.context.settings.config, Requests())  # for a sketch of the tile
+                begun = yield from begin(tile.context, tile.state.streams, unsteered)
+                tile.context, tile.state = begun
             if tile.context.lacks_sketch:
                 return "stopped", None
 
-            reason, failure = yield from optimise_recorded(tile.context, tile.state, recorder, self._placed)
+            turns = self._steering.of(Stage("tile", index, self._tiling.count))
+            reason, failure = yield from optimise_recorded(tile, recorder, turns, self._placed)
             is_last = index + 1 == self._tiling.count
             if is_last and reason == "stopped":
                 reason = ending(tile.context.problem, tile.state, tile.context.budget) or "stopped"
@@ -191,16 +216,14 @@ class _TiledRun:
         assert self._current is not None
         return self._current
 
-    def _steps_done(self) -> int:
-        return self._tile_in_work.index * self.config.steps + self._tile_in_work.state.step
-
     # --- tiles -------------------------------------------------------------------------
 
-    def _settings(self, index: int) -> ResolvedConfig:
-        """Return the configuration of a tile, resolved; the guides are those of the first."""
-        if index == 0:
+    def _settings(self, index: int, turns: int = 0) -> ResolvedConfig:
+        """Return the configuration of a tile after its first turns, resolved; the guides are the first tile's."""
+        if index == 0 and not turns:
             return self._first
-        settings = resolve(tile_config(self.config, self._tiling, index), guides=self._first.guides or None)
+        config = tile_config(self.config, self._tiling, index).steered(turns)
+        settings = resolve(config, guides=self._first.guides or None)
         choose_formats(settings, {guide.name: format_name(guide.precision) for guide in self._first.guides})
         return settings
 
@@ -241,24 +264,33 @@ class _TiledRun:
             What the user should know, None if nothing.
         """
         settings = self._settings(index)
-        context = self._context_of(settings, index)
         path = tile_checkpoint(self._folder, index)
         checkpoint = load_newest(path) if has_checkpoint(path) else None
+        if checkpoint is not None and self._restore(index, checkpoint):
+            return checkpoint.notice
 
-        if checkpoint is not None:
-            sketch = saved_sketch(checkpoint) if settings.wants_sketch else None
-            if sketch is not None:
-                context = context.with_sketch(sketch)
-            state = restore(checkpoint, context)
-            if not context.lacks_sketch:
-                self._current = _CurrentTile(index, context, state, is_new=False)
-                return checkpoint.notice
-
+        context = self._context_of(settings, index)
         streams = Streams(settings.config.seed)
         start_candidates(context.problem.renderer, settings, streams["init"])
         state = initial_state(context.problem, settings.config.evolution, streams)
-        self._current = _CurrentTile(index, context, state, is_new=True)
+        self._current = _CurrentTile(context, state, index, is_new=True)
         return checkpoint.notice if checkpoint is not None else None
+
+    def _restore(self, index: int, checkpoint: Checkpoint) -> bool:
+        """Make a tile the current one as its checkpoint has it; False if it had no sketch yet, but wants one."""
+        header = CheckpointHeader.of(checkpoint)
+        settings = self._settings(index, header.turns)
+        context = self._context_of(settings, index)
+        context = replace(context, budget=header.budget(settings.config))
+
+        sketch = saved_sketch(checkpoint, settings.wants_sketch)
+        if sketch is not None:
+            context = context.with_sketch(sketch)
+        state = restore(checkpoint, context)
+        if context.lacks_sketch:
+            return False
+        self._current = _CurrentTile(context, state, index, is_new=False)
+        return True
 
     def _context_of(self, settings: ResolvedConfig, index: int) -> RunContext:
         """Return what a tile is painted with; its background is what the tiles before it left there."""
@@ -297,7 +329,7 @@ class _TiledRun:
 
     def conclude(self) -> Summary:
         """Write the whole as a run of its own, which can be exported and edited."""
-        tile, step = self._tile_in_work, self._steps_done()
+        tile, step = self._tile_in_work, self.step
         if tile.state.step or self._whole.is_empty:
             self._close()
         self._current = None  # a tile without a step has nothing to show

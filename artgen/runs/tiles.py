@@ -20,6 +20,7 @@ from torch import Tensor
 from artgen.assets import Patch
 from artgen.config import RunConfig
 from artgen.config.request import cells_of
+from artgen.config.steering import of_stage
 from artgen.errors import UsageError
 from artgen.grid import Tiling, prompts_of_whole, tile_prompts
 from artgen.named_files import patch_set_names
@@ -86,6 +87,7 @@ def tile_config(config: RunConfig, tiling: Tiling, index: int) -> RunConfig:
         "size": None,
         "background": "white",
         "losses": {"sketch": 0.0, **config.losses},  # a sketch would cover what the neighbours painted
+        "steering": of_stage(config.steering, "tile", index),
         **UNTILED,
     }
     return config.model_copy(update=values)
@@ -125,6 +127,7 @@ def whole_config(config: RunConfig, tiling: Tiling, tile: Size) -> RunConfig:
         "aspect": None,
         "seconds": None,
         "population": 1,
+        "steering": (),
         **UNTILED,
     }
     return config.model_copy(update=values)

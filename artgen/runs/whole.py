@@ -24,6 +24,7 @@ from artgen.runs.defaults import ResolvedConfig, resolve
 from artgen.runs.inputs import fingerprints
 from artgen.runs.pictures import write_pictures
 from artgen.runs.state import capture
+from artgen.runs.steering import Steering
 from artgen.runs.tiles import PlacedTile, join, seen_below, whole_config
 from artgen.terms import term_kinds
 from artgen.types import Image, Size, Window
@@ -33,7 +34,7 @@ class Whole:
     """A collage of the patches of all tiles so far.
 
     Args:
-        config: the configuration of the tiled picture, as it is recorded.
+        steering: the turns, and the configuration of the tiled picture as it is recorded.
         tiling: the arrangement of the tiles.
         first: the configuration of the first tile, resolved.
 
@@ -42,8 +43,8 @@ class Whole:
         elapsed: seconds spent on the tiles that are done.
     """
 
-    def __init__(self, config: RunConfig, tiling: Tiling, first: ResolvedConfig) -> None:
-        self._config = config
+    def __init__(self, steering: Steering, tiling: Tiling, first: ResolvedConfig) -> None:
+        self._steering = steering
         self._tiling = tiling
         self._tile: Size = first.canvas
         self.context = self._make_context(first)
@@ -63,6 +64,10 @@ class Whole:
 
         # The report and the checkpoint name the guides of the tiles.
         return replace(context, settings=replace(settings, voters=first.voters))
+
+    @property
+    def _config(self) -> RunConfig:
+        return self._steering.config
 
     @property
     def _canvas(self) -> Size:

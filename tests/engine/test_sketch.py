@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -142,12 +143,15 @@ def test_a_sketch_that_fails_does_not_spoil_the_picture(
     assert (tmp_path / "run/sketch.png").exists()
 
 
-def test_an_edit_needs_no_sketch(tiny_guide: str, tmp_path: Path):
+def test_an_edit_follows_the_sketch_no_longer(tiny_guide: str, tmp_path: Path):
     from artgen.runs.edit import edit
 
     paint(configuration(tiny_guide), tmp_path / "run")
-    edit(tmp_path / "run", out=tmp_path / "plain", delete=[0], steps=2)
-    assert not (tmp_path / "plain/sketch.png").exists()
+    edited = edit(tmp_path / "run", out=tmp_path / "plain", delete=[0], steps=2)
+    config = RunConfig.from_text(read_configuration(edited.picture))
+    assert config.steering[0].losses == {"sketch": 0.0}
+    last = json.loads((tmp_path / "plain/metrics.jsonl").read_text().splitlines()[-1])
+    assert "sketch" not in last
 
 
 def test_the_loss_needs_a_run():

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from artgen.config import RunConfig
+from artgen.config import EditOptions, RunConfig
+from artgen.export.metadata import read_configuration
 from artgen.renderers import renderers
-from artgen.runs.edit import edit
 from artgen.runs.paint import paint
 from tests.contracts.parts import FITTING
 
@@ -89,11 +89,28 @@ def test_a_collage_in_tiles(tmp_path: Path, request: pytest.FixtureRequest):
     _compare(picture, "tiled-collage.png", request)
 
 
-def test_editing_a_picture(photograph: Path, tmp_path: Path, request: pytest.FixtureRequest):
+def test_repeating_an_edit_of_an_earlier_version(
+    photograph: Path, tmp_path: Path, request: pytest.FixtureRequest
+):
     values = FITTED | {"target": str(photograph), "renderer": "strokes", "options": {"strokes": "24"}}
-    paint(RunConfig.make(values), tmp_path / "run")
-    result = edit(tmp_path / "run", lock=[0, 1, 2], delete=range(12, 24), steps=10, out=tmp_path / "edited")
-    _compare(result.picture, "edited-strokes.png", request)
+    first = paint(RunConfig.make(values), tmp_path / "run")
+    recorded = RunConfig.from_text(read_configuration(first.picture))
+    change = {"config": recorded, "step": 40, "lock": (0, 1, 2), "delete": tuple(range(12, 24)), "steps": 10}
+    edited = EditOptions.model_validate(change)
+    config = recorded.model_copy(update={"steps": 10, "edited": edited, "options": {"strokes": "12"}})
+    _compare(paint(config, tmp_path / "edited").picture, "edited-strokes.png", request)
+
+
+def test_steering_a_run(photograph: Path, tmp_path: Path, request: pytest.FixtureRequest):
+    turns = [
+        {"step": 10, "lock": [0, 1], "delete": [2, 3], "front": [5]},
+        {"step": 20, "add": [{"count": 4, "region": [0, 0, 0.5, 0.5]}], "rate": 0.5},
+        {"step": 30, "duplicate": [4], "recolour": {"6": "#ff0000"}, "losses": {"smoothness": 0.02}},
+        {"step": 40, "steps": 50, "restart": True},
+    ]
+    values = FITTED | {"target": str(photograph), "renderer": "strokes", "options": {"strokes": "24"}}
+    picture = paint(RunConfig.make(values | {"steering": turns}), tmp_path / "run").picture
+    _compare(picture, "steered-strokes.png", request)
 
 
 def _compare(picture: Path, golden_name: str, request: pytest.FixtureRequest) -> None:

@@ -7,7 +7,7 @@ import torch
 from typer.testing import CliRunner
 
 from artgen.cli import app
-from artgen.config import RunConfig
+from artgen.config import EditOptions, RunConfig
 from artgen.engine.events import Finished, Stepped
 from artgen.errors import RunError, UsageError
 from artgen.export.metadata import read_configuration
@@ -51,7 +51,7 @@ def test_edit_locks_deletes_and_goes_on(run, tmp_path):
         old, new = before.state()[name][0], after.state()[name][0]
         assert torch.equal(new[[1, 2]], old[[1, 3]])
         assert not torch.equal(new[[0, 3, 4]], old[[0, 4, 5]])
-    assert result.step == 4
+    assert result.step == 7
     assert (result.folder / "image.svg").read_text().count("<path") == 5
     again = edit(result.folder, delete=[0], out=tmp_path / "again")
     assert strokes_of(again.folder).locked[0].tolist() == [True, True, False, False]
@@ -70,24 +70,22 @@ def test_edited_run_can_be_resumed_after_a_stop(run, tmp_path):
     assert torch.equal(strokes_of(resume(half.folder).folder).points, strokes_of(whole.folder).points)
 
 
-def test_a_picture_tells_how_it_was_edited_and_is_repeated_with_the_edits(run, tmp_path):
+def test_a_picture_records_how_it_was_edited_and_is_repeated_with_the_edits(run, tmp_path):
     once = edit(run, lock=[3, 1], delete=[2], steps=4, out=tmp_path / "once")
     twice = edit(once.folder, delete=[0], out=tmp_path / "twice")
-    told = RunConfig.from_text(read_configuration(twice.picture)).edited
-    assert told.delete == (0,) and told.step == 4 and told.steps == 0
-    first = told.config.edited
-    assert (first.lock, first.delete, first.step, first.steps) == ((3, 1), (2,), 3, 4)
-    assert first.config == open_run(run).config
-    assert json.loads((twice.folder / "run.json").read_text())["config"]["edited"]["delete"] == [0]
+    first, second = edited_config(twice).steering
+    assert (first.at, first.lock, first.delete, first.steps) == (3, (3, 1), (2,), 7)
+    assert (second.at, second.delete, second.steps) == (7, (0,), 7)
+    assert json.loads((twice.folder / "run.json").read_text())["config"]["steering"][1]["delete"] == [0]
     seen = []
     again = drive(painting(edited_config(twice), tmp_path / "again"), watch=seen.append)
     assert again.picture.read_bytes() == twice.picture.read_bytes()
     assert (again.folder / "image.svg").read_bytes() == (twice.folder / "image.svg").read_bytes()
-    assert [event.step for event in seen if isinstance(event, Stepped)] == [1, 2, 3, 1, 2, 3, 4]
+    assert [event.step for event in seen if isinstance(event, Stepped)] == [1, 2, 3, 4, 5, 6, 7]
     assert len([event for event in seen if isinstance(event, Finished)]) == 1
 
 
-def test_a_run_edited_before_its_end_is_repeated_up_to_there(tiny_guide, tmp_path):
+def test_a_run_edited_before_its_end_is_repeated(tiny_guide, tmp_path):
     config = RunConfig(
         prompts="a blue rabbit",
         renderer="strokes",
@@ -101,14 +99,30 @@ def test_a_run_edited_before_its_end_is_repeated_up_to_there(tiny_guide, tmp_pat
     edited = edit(stopped.folder, lock=[0], steps=2, out=tmp_path / "edited")
     again = paint(edited_config(edited), tmp_path / "again")
     assert again.picture.read_bytes() == edited.picture.read_bytes()
-    assert not list(edited.folder.glob("level-*")), "an edited picture grows no more"
-    with pytest.raises(RunError, match="stopped before step 4, at which the run was edited"):
-        drive(painting(edited_config(edited), tmp_path / "none"), stop_after=0)
+
+
+def old_edit(run, **changes):
+    """Return the configuration of an edit as earlier versions recorded it."""
+    before = open_run(run)
+    values = {"config": before.config, "step": before.step, "steps": 2, **changes}
+    update = {"population": 1, "steps": 2, "options": {"strokes": "6"}, "edited": EditOptions(**values)}
+    return before.config.model_copy(update=update)
+
+
+def test_an_edit_of_an_earlier_version_is_repeated_with_the_run_before_it(run, tmp_path):
+    seen = []
+    again = drive(painting(old_edit(run, lock=(1,), delete=(2,)), tmp_path / "again"), watch=seen.append)
+    before, after = strokes_of(run), strokes_of(again.folder)
+    assert torch.equal(after.points[0, 1], before.points[0, 1])
+    assert after.points.shape[1] == 5
+    assert [event.step for event in seen if isinstance(event, Stepped)] == [1, 2, 3, 1, 2]
+    with pytest.raises(RunError, match="stopped before step 3, at which the run was edited"):
+        drive(painting(old_edit(run, lock=(1,)), tmp_path / "none"), stop_after=0)
     assert not (tmp_path / "none").exists()
 
 
 def test_a_run_by_the_clock_cannot_be_repeated_for_its_edits(run, tmp_path):
-    config = edited_config(edit(run, lock=[0], out=tmp_path / "edited"))
+    config = old_edit(run, lock=(0,))
     timed = config.edited.config.model_copy(update={"seconds": 5.0})
     config = config.model_copy(update={"edited": config.edited.model_copy(update={"config": timed})})
     with pytest.raises(UsageError, match=r"--seconds.*--init image.svg"):
@@ -117,8 +131,7 @@ def test_a_run_by_the_clock_cannot_be_repeated_for_its_edits(run, tmp_path):
 
 
 def test_files_of_the_run_before_are_asked_for_and_edits_are_not_endless(run, tmp_path):
-    config = edited_config(edit(run, lock=[0], out=tmp_path / "edited"))
-    values = json.loads(config.to_json())
+    values = json.loads(old_edit(run, lock=(0,)).to_json())
     values["edited"]["config"]["target"] = "/secret.png"
     assert "/secret.png" in RunConfig.make(values).local_files()
     for _ in range(60):
@@ -182,7 +195,7 @@ def test_edit_on_the_command_line(run, tmp_path):
     ]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["step"] == 2
+    assert json.loads(result.stdout)["step"] == 5
     assert strokes_of(out).locked[0].tolist() == [True, True, False, False, False]
     wrong = CliRunner().invoke(app, ["edit", str(run), "--lock", "x", "--out", str(tmp_path / "no")])
     assert wrong.exit_code == 2
