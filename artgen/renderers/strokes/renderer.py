@@ -206,6 +206,12 @@ class Strokes(StrokeSet):
         new = new_strokes(self._shape, self.population, added, generator, feedback)
         return self.rebuild(keep, new, level)
 
+    def visibility(self, size: Size, window: Window, weight: Tensor) -> Tensor:
+        """Return [P, N] how many pixels of a window each stroke fills; see `artgen.renderers.point`."""
+        with torch.no_grad():
+            paths = self.paths(size)
+        return visible_ink(paths, window, weight)
+
     def assets_used(self) -> list[dict[str, str]]:
         """Return the credit of the palette, if one was given."""
         return [] if self.given is None else [self.given.credit()]
