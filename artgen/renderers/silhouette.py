@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
@@ -67,7 +66,7 @@ def path_around(alpha: Float[Tensor, "height width"], top: int = 0, left: int = 
         left: column of the left edge in the whole picture.
 
     Example:
-        >>> path_around(torch.ones(1, 2), top=4, left=6)
+        >>> path_around(Tensor([[1, 1]]), top=4, left=6)
         'M8.5 4.5L8 4L6 4L5.5 4.5L6 5L8 5Z'
     """
     from skimage.measure import approximate_polygon, find_contours  # takes long to import

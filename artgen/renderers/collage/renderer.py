@@ -165,7 +165,9 @@ class Collage(ElementRenderer[CollageOptions]):
             factors = by_element[samples.element]  # [P * N, 3] to [M, 3]
         layers = recolour(self.options.colour, samples.layers, factors)  # [M, 4, Q]
         if light is not None:
-            layers = as_light(self.options.blending, layers, light.gather(1, painting).flatten()[samples.element])
+            layers = as_light(
+                self.options.blending, layers, light.gather(1, painting).flatten()[samples.element]
+            )
 
         order = self.order.gather(1, painting).flatten()[samples.element, None]  # [M, 1]
         lengths = samples.stacks.lengths
