@@ -202,14 +202,16 @@ def shares_by_gradient(renderer: Renderer, size: Size, window: Window, weight: W
     colour = tensors.get("colour")
     if colour is None:
         gradients = _gradients(renderer, tensors, size, window, _fixed_noise(weight))
-        total = sum(gradient.flatten(2).square().sum(2) for gradient in gradients)  # [P, N]
-        return (torch.as_tensor(total).sqrt() > LEAST_GRADIENT).float() * weight.sum()
+        total = weight.new_zeros(renderer.population, len(ids_of(renderer, 0)))  # [P, N]
+        for gradient in gradients:
+            total = total + gradient.reshape(*total.shape, -1).square().sum(2).to(total)
+        return (total.sqrt() > LEAST_GRADIENT).float() * weight.sum()
 
     # away from 0 and 1, where clamped colours have no gradient
     inner = {"colour": 0.25 + 0.5 * colour}
     flat = torch.stack([weight, weight, weight, torch.zeros_like(weight)])  # [4, H, W]
     (gradient,) = _gradients(renderer, inner, size, window, flat)
-    return gradient.abs().flatten(2).amax(2)
+    return gradient.abs().amax(2)
 
 
 def _element_tensors(renderer: Renderer) -> dict[str, Tensor]:
@@ -237,6 +239,8 @@ def _gradients(
         cotangent: [4, H, W] weight of each number of the picture.
     """
     leaves = {name: tensor.clone().requires_grad_() for name, tensor in tensors.items()}
+    if not leaves:
+        return []
     with torch.enable_grad():
         canvas = torch.func.functional_call(renderer, leaves, (size, window))  # [P, 4, H, W]
         value = (canvas * cotangent.to(canvas)).sum()

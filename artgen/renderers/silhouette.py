@@ -67,7 +67,7 @@ def path_around(alpha: Float[Tensor, "height width"], top: int = 0, left: int = 
 
     Example:
         >>> path_around(Tensor([[1, 1]]), top=4, left=6)
-        'M8.5 4.5L8 4L6 4L5.5 4.5L6 5L8 5Z'
+        'M7.5 5L6.5 5L6 4.5L6.5 4L7.5 4L8 4.5Z'
     """
     from skimage.measure import approximate_polygon, find_contours  # takes long to import
 
