@@ -10,6 +10,7 @@ renderer is asked once before the clock runs, because a collage makes its textur
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -60,10 +61,8 @@ def pointed(renderer: Renderer, points: Sequence[Sequence[float]]) -> list[float
     elements_at(renderer, 0.5, 0.5)
     times = []
     for number, (x, y) in enumerate(points):
-        candidate = number % renderer.population
-        times.append(
-            milliseconds(lambda x=x, y=y, candidate=candidate: elements_at(renderer, x, y, 0.0, candidate))
-        )
+        ask = functools.partial(elements_at, renderer, x, y, candidate=number % renderer.population)
+        times.append(milliseconds(ask))
     return times
 
 

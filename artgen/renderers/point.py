@@ -22,6 +22,7 @@ from torch import Tensor
 
 from artgen.errors import UsageError
 from artgen.geometry import Size, Window
+from artgen.renderers.areas import box, disc, filled
 from artgen.renderers.base import Renderer
 from artgen.renderers.elements import ElementRenderer
 
@@ -36,6 +37,15 @@ Shares = Float[Tensor, "population elements"]
 """How many pixels of an area each element fills, counted by its share of each pixel."""
 Weight = Float[Tensor, "height width"]
 """How much each pixel of a window counts, at least 0."""
+
+
+@runtime_checkable
+class HasElementIds(Protocol):
+    """A renderer whose elements have ids."""
+
+    def element_ids(self) -> Int[Tensor, "population elements"]:
+        """Return [P, N] the ids of the elements of each candidate, as they are stored."""
+        ...
 
 
 @runtime_checkable
@@ -109,7 +119,7 @@ def shares_at(
             raise UsageError(f"{name} {value} is outside the picture; give a fraction from 0 to 1")
 
     size = size or renderer.canvas
-    window, weight = _disc(x * size.width, y * size.height, radius * max(size), size)
+    window, weight = disc(x * size.width, y * size.height, radius * max(size), size)
     return _shown(renderer, size, window, weight, candidate)
 
 
@@ -137,10 +147,10 @@ def elements_in(
         raise UsageError("a corner of the polygon is not finite; give fractions of the width and height")
 
     size = size or renderer.canvas
-    inside = _filled(polygon, size)  # [H, W]
+    inside = filled(polygon, size)  # [H, W]
     if not bool(inside.any()):
         return []
-    window = _box(inside)
+    window = box(inside)
     rows, columns = window.slices_in(Window(0, 0, *size))
     return list(_shown(renderer, size, window, inside[rows, columns].float(), candidate))
 
@@ -151,7 +161,7 @@ def _shown(
     """Return the shares of the elements that show, by id, the topmost last."""
     ids = ids_of(renderer, candidate)  # N numbers
     shares = shares_of(renderer, size, window, weight)[candidate].tolist()
-    order = range(len(ids))
+    order = list(range(len(ids)))
     if isinstance(renderer, HasPaintingOrder):
         order = renderer.painting_order()[candidate].tolist()
 
@@ -168,7 +178,7 @@ def ids_of(renderer: Renderer, candidate: int) -> list[int]:
     if not 0 <= candidate < renderer.population:
         last = renderer.population - 1
         raise UsageError(f"there is no candidate {candidate}; they are numbered 0 to {last}")
-    if hasattr(renderer, "element_ids"):
+    if isinstance(renderer, HasElementIds):
         return renderer.element_ids()[candidate].tolist()
     if isinstance(renderer, ElementRenderer):
         return list(range(renderer.element_count))
@@ -217,7 +227,7 @@ def shares_by_gradient(renderer: Renderer, size: Size, window: Window, weight: W
 def _element_tensors(renderer: Renderer) -> dict[str, Tensor]:
     """Return the numbers that describe elements, [P, N, ...], by name."""
     count = len(ids_of(renderer, 0))
-    whole = getattr(renderer, "per_candidate", frozenset())
+    whole: frozenset[str] = getattr(renderer, "per_candidate", frozenset())
     tensors = {}
     for name, tensor in renderer.state().items():
         per_element = tensor.dim() > 1 and tensor.shape[1] == count and name not in whole
@@ -256,51 +266,3 @@ def _fixed_noise(weight: Weight) -> Tensor:
     """Return [4, H, W] weights that do not cancel each other; always the same ones."""
     generator = torch.Generator().manual_seed(0)
     return torch.randn(4, *weight.shape, generator=generator) * weight.cpu()
-
-
-# --- areas -------------------------------------------------------------------------
-
-
-def _disc(x: float, y: float, reach: float, size: Size) -> tuple[Window, Weight]:
-    """Return the window around a disc, and 1 for its pixels inside; at least for the one under the centre.
-
-    Args:
-        x: of the centre, in pixels.
-        y: of the centre, in pixels.
-        reach: radius in pixels.
-        size: size of the picture.
-    """
-    row, column = min(int(y), size.height - 1), min(int(x), size.width - 1)
-    window = Window(
-        top=max(0, min(row, math.floor(y - reach))),
-        left=max(0, min(column, math.floor(x - reach))),
-        bottom=min(size.height, max(row + 1, math.ceil(y + reach))),
-        right=min(size.width, max(column + 1, math.ceil(x + reach))),
-    )
-
-    down = torch.arange(window.top, window.bottom)[:, None] + 0.5 - y  # [H, 1]
-    across = torch.arange(window.left, window.right) + 0.5 - x  # [W]
-    weight = (down.square() + across.square() <= reach**2).float()  # [H, W]
-    weight[row - window.top, column - window.left] = 1
-    return window, weight
-
-
-def _filled(polygon: Sequence[tuple[float, float]], size: Size) -> Tensor:
-    """Return [H, W] which pixels have their centre inside a polygon; the one under its middle if there is none."""
-    from skimage.draw import polygon2mask  # takes long to import
-
-    corners = [(y * size.height - 0.5, x * size.width - 0.5) for x, y in polygon]
-    inside = torch.from_numpy(polygon2mask(size, corners))
-    if not bool(inside.any()):
-        x = sum(corner[0] for corner in polygon) / len(polygon)
-        y = sum(corner[1] for corner in polygon) / len(polygon)
-        if 0 <= x < 1 and 0 <= y < 1:
-            inside[int(y * size.height), int(x * size.width)] = True
-    return inside
-
-
-def _box(inside: Tensor) -> Window:
-    """Return the smallest window around the True pixels of a mask."""
-    rows = inside.any(1).nonzero()[:, 0]
-    columns = inside.any(0).nonzero()[:, 0]
-    return Window(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)

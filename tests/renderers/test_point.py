@@ -290,15 +290,12 @@ def test_wrong_polygons_are_refused(polygon: list, reason: str):
 # --- renderers that say nothing about their elements -------------------------------
 
 
-class Discs(Renderer):
-    """Soft discs, a later one above an earlier one, with a grey in place of a colour."""
+class Spots(Renderer):
+    """Soft discs without ids, a later one above an earlier one, with a grey in place of a colour."""
 
     def init(self, population: int, generator: torch.Generator) -> None:
         self.centre = nn.Parameter(torch.rand(population, 12, 2, generator=generator))
         self.grey = nn.Parameter(torch.rand(population, 12, generator=generator))
-
-    def element_ids(self) -> Tensor:
-        return 100 + torch.arange(12).expand(self.population, 12)
 
     def coverage(self, size: Size) -> Tensor:
         """[P, 12, H, W] coverage by each disc."""
@@ -317,6 +314,13 @@ class Discs(Renderer):
 
     def parameter_groups(self) -> list:
         return []
+
+
+class Discs(Spots):
+    """The same discs with ids from 100 on."""
+
+    def element_ids(self) -> Tensor:
+        return 100 + torch.arange(12).expand(self.population, 12)
 
 
 def test_a_renderer_needs_only_ids_to_be_pointed_at():
@@ -347,13 +351,11 @@ def test_the_gradient_of_any_picture_gives_the_strokes_own_shares(options: dict)
 
 
 def test_a_renderer_without_elements_is_refused():
-    class Plain(Discs):
-        element_ids = property(doc="none")
-
-    with pytest.raises(UsageError, match="no elements"):
-        renderer = Plain(Plain.Options(), SIZE)
-        renderer.init(1, torch.Generator())
-        elements_at(renderer, 0.5, 0.5)
+    renderer = Spots(Spots.Options(), SIZE)
+    renderer.init(1, torch.Generator().manual_seed(0))
+    for ask in (lambda: elements_at(renderer, 0.5, 0.5), lambda: outline(renderer, 0, SIZE)):
+        with pytest.raises(UsageError, match="no elements"):
+            ask()
 
 
 # --- outlines ----------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Int
@@ -11,7 +11,8 @@ from torch import Tensor
 from artgen.geometry import Size
 
 
-class Blocks(NamedTuple):
+@dataclass(frozen=True)
+class Blocks:
     """The cells as a picture shows them: squares of `side` by `side` stored cells.
 
     They are numbered row by row from the upper left. The last row and the last column may be smaller.
