@@ -24,7 +24,10 @@ def edit(
     run: Annotated[Path, typer.Argument(parser=nonempty_path, help="Folder of a run, or a picture in it.")],
     lock: Annotated[
         str,
-        typer.Option(metavar="3,7", help="Elements to keep, numbered as in image.svg (path-3, layer-3)."),
+        typer.Option(
+            metavar="3,7",
+            help="Elements to keep: as in image.svg (path-3, layer-3); cells row by row from 0.",
+        ),
     ] = "",
     delete: Annotated[str, typer.Option(metavar="12", help="Elements to remove.")] = "",
     steps: Annotated[int, typer.Option("--continue", min=0, help="Optimisation steps afterwards.")] = 0,

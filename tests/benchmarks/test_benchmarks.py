@@ -15,7 +15,7 @@ from artgen.grid import Tiling
 from artgen.guides.loading import load_guide
 from artgen.threads import SETTINGS
 from artgen.types import Size
-from benchmarks import busy, collage, end_to_end, evolution, processes, step, strokes, tiles
+from benchmarks import busy, collage, end_to_end, evolution, point, processes, step, strokes, tiles
 from benchmarks.common import Figure, Results
 
 OPTIONS = argparse.Namespace(threads=2, trial=True, preset="draft", every=None)
@@ -99,6 +99,12 @@ def test_collage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert goals_of(figures) == ["< 0.15", ">= 10", "< 300", "<= 0.125", "< 1"]
     assert 0 < figures[4]["value"] < 1 and len(figures) == 7
     assert collage.measure_growth("dense", "over", 10, 64) >= 0
+
+
+def test_point(tmp_path: Path):
+    figures = figures_of(point, tmp_path / "x.json")
+    assert goals_of(figures) == ["<= 50", "<= 100"] * 8
+    assert len(json.loads((tmp_path / "x.json").read_text())["milliseconds"]["160 strokes"]) == 3
 
 
 def test_step(tmp_path: Path, tiny_guide: str, monkeypatch: pytest.MonkeyPatch):

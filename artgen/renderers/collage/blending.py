@@ -89,6 +89,34 @@ def finish(blending: Blending, canvas: Canvas, greatest: Tensor | None) -> Canva
     return torch.cat([mean * alpha, alpha], 1)  # [P, 4, H, W]
 
 
+def as_light(blending: Blending, layers: TileLayers, light: Tensor) -> TileLayers:
+    """Return grey layers of the same opacity, whose brightness has a gradient with respect to `light`.
+
+    Args:
+        blending: the mode.
+        layers: [M, 4, Q] premultiplied, coloured.
+        light: [M] 1 for each layer.
+    """
+    layers = layers.detach()
+    clear_if_black = blending == "transparency"
+    amount = layers[:, :3].amax(1, keepdim=True) if clear_if_black else layers[:, 3:]  # [M, 1, Q]
+    grey = (amount * light[:, None, None]).expand(-1, 3, -1)  # [M, 3, Q]
+    return torch.cat([grey, layers[:, 3:]], 1)
+
+
+def shares(blending: Blending, canvas: Canvas) -> Tensor:
+    """Return [P, H, W] the brightness of grey layers without the clamp of `finish`, where gradients vanish.
+
+    Args:
+        blending: the mode.
+        canvas: [P, 4, H, W] the assembled tiles of `blend_tiles`.
+    """
+    brightness, mask = canvas[:, 0], canvas[:, 3]  # [P, H, W] each
+    if blending in ("over", "opacity", "transparency"):
+        return brightness
+    return brightness / (mask + EPSILON) * mask.clamp(max=1)
+
+
 def _without_rounding(canvas: Tensor) -> Tensor:
     """Clamp to [0, 1] without stopping the gradient; only rounding exceeds the range."""
     return canvas - (canvas - canvas.clamp(0, 1)).detach()

@@ -30,7 +30,7 @@ from artgen.renderers.base import (
 from artgen.renderers.binning import TileGrid, assemble
 from artgen.renderers.collage import layers as collage_layers
 from artgen.renderers.collage.atlas import Atlas, Atlases, Patches
-from artgen.renderers.collage.blending import blend_tiles, finish
+from artgen.renderers.collage.blending import as_light, blend_tiles, finish, shares
 from artgen.renderers.collage.geometry import Affine, Pose, patch_to_pixels
 from artgen.renderers.collage.options import CollageOptions, Sources, clamp_
 from artgen.renderers.collage.recolour import inverted, recolour
@@ -150,10 +150,11 @@ class Collage(ElementRenderer[CollageOptions]):
         canvas = finish(blending, sums, greatest)
         return inverted(canvas) if self.options.invert else canvas
 
-    def _sums(self, size: Size, window: Window) -> Canvas:
+    def _sums(self, size: Size, window: Window, light: Tensor | None = None) -> Canvas:
         """Return the assembled tiles, [P, 4, h, w], before `finish`.
 
         Tiles are aligned to the whole picture, so that a window has the same bits as the whole.
+        With `light`, [P, N] ones, the patches are grey, and their brightness has a gradient with respect to it.
         """
         painting = self.painting_order()  # [P, N]
         scene = self.scene(size, painting)
@@ -167,6 +168,10 @@ class Collage(ElementRenderer[CollageOptions]):
             by_element = self.colour.gather(1, painting[..., None].expand(-1, -1, 3)).flatten(0, 1)
             factors = by_element[samples.element]  # [P * N, 3] to [M, 3]
         layers = recolour(self.options.colour, samples.layers, factors)  # [M, 4, Q]
+        if light is not None:
+            layers = as_light(
+                self.options.blending, layers, light.gather(1, painting).flatten()[samples.element]
+            )
 
         order = self.order.gather(1, painting).flatten()[samples.element, None]  # [M, 1]
         lengths = samples.stacks.lengths
@@ -177,6 +182,14 @@ class Collage(ElementRenderer[CollageOptions]):
     def painting_order(self) -> Tensor:
         """Return [P, N] the elements of each candidate, the lowest first."""
         return self.order.detach().argsort(stable=True, dim=1)
+
+    def visibility(self, size: Size, window: Window, weight: Tensor) -> Tensor:
+        """Return [P, N] how many pixels of a window each patch fills; see `artgen.renderers.point`."""
+        light = torch.ones_like(self.order, requires_grad=True)  # [P, N]
+        with torch.enable_grad():
+            share = shares(self.options.blending, self._sums(size, window, light))  # [P, h, w]
+            (filled,) = torch.autograd.grad((share * weight.to(share)).sum(), light)
+        return filled
 
     def scene(self, size: Size, painting: Tensor | None = None) -> Scene:
         """Return the patches of every candidate, and where they are in a picture of this size.

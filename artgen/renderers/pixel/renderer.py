@@ -8,24 +8,22 @@ from pathlib import Path
 from types import MappingProxyType
 
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from artgen.config.values import SizeField
 from artgen.errors import UsageError
-from artgen.palettes import MOST_COLOURS, Palette, cluster_colours, load_palette
+from artgen.palettes import Palette, cluster_colours, load_palette
 from artgen.renderers.base import (
     ON_WHITE,
     ElementChange,
     Feedback,
     ParameterGroup,
-    Renderer,
-    RendererOptions,
     Surroundings,
     renderers,
 )
-from artgen.renderers.pixel.cells import LATTICES, CellShape, Lattice, cell_map
+from artgen.renderers.pixel.cells import LATTICES, Lattice, cell_map
+from artgen.renderers.pixel.editing import EditableCells
+from artgen.renderers.pixel.options import PixelOptions, cell_grid
 from artgen.renderers.pixel.palette import Cells, to_binary, to_palette
 from artgen.renderers.pixel.svg import cells_svg
 from artgen.types import Canvas, Image, Size, Window
@@ -38,50 +36,8 @@ RENEWALS = 4
 """How often, in the first half of a run, a learned palette is clustered again from the cells' own colours."""
 
 
-class PixelOptions(RendererOptions):
-    """Options of the pixel renderer."""
-
-    cells: int = Field(32, ge=1, le=1024, description="cells along the longer side")
-    grid: SizeField | None = Field(None, description="cells across and down, WxH; overrides --cells")
-    levels: int = Field(
-        1, ge=1, le=10, description="coarse to fine: start with cells 2^(levels-1) times as large"
-    )
-    shape: CellShape = Field(
-        "square", description="shape of the cells: square, brick, hex, triangle, diamond or knit"
-    )
-    palette: str | None = Field(
-        None, description="colours separated by commas, a .gpl, .hex or .pal file, or the name of a palette"
-    )
-    colours: int | None = Field(
-        None, ge=1, le=MOST_COLOURS, description="learn a palette of this many colours"
-    )
-    dither: float = Field(
-        0.0,
-        ge=0,
-        le=2,
-        description="strength of ordered dithering between the palette's colours; 1 mixes them evenly",
-    )
-
-    @model_validator(mode="after")
-    def _agree(self) -> PixelOptions:
-        if self.palette is not None and self.colours is not None:
-            raise ValueError("palette and colours contradict each other; give one of them")
-        if self.dither and self.palette is None and self.colours is None:
-            raise ValueError("dither needs a palette; give --palette or --colours")
-        return self
-
-
-def cell_grid(options: PixelOptions, aspect: float) -> Size:
-    """Return the number of cells down and across, regular for the given width / height."""
-    if options.grid is not None:
-        return options.grid
-    pitch = LATTICES[options.shape].pitch
-    across, down = (1.0, 1 / aspect) if aspect >= 1 else (aspect, 1.0)
-    return Size(max(1, round(options.cells * down / pitch)), max(1, round(options.cells * across)))
-
-
 @renderers.register("pixel")
-class Pixel(Renderer[PixelOptions]):
+class Pixel(EditableCells):
     """A tiling of cells in sRGB; a pixel has the colour of the cell that contains its centre.
 
     At coarse levels, each cell shows the mean of its block. This averages the gradient
@@ -94,15 +50,13 @@ class Pixel(Renderer[PixelOptions]):
         palette: [P, N, 3] sRGB in [0, 1], if it is learned; [1, N, 3] if it is given.
         renewals: [P] how often a learned palette has been clustered again.
         alpha: [P, 1, rows, columns] in [0, 1], if the picture may be transparent.
+        locked: [P, rows, columns] whether a cell stays as it is.
     """
 
     Options = PixelOptions
     default_losses = MappingProxyType({"smoothness": 0.004, "border": 0.5})
-    colour: nn.Parameter
     level: Tensor
-    palette: Tensor
     renewals: Tensor
-    alpha: nn.Parameter
 
     def __init__(self, options: PixelOptions, canvas: Size, surroundings: Surroundings = ON_WHITE) -> None:
         super().__init__(options, canvas, surroundings)
@@ -143,6 +97,8 @@ class Pixel(Renderer[PixelOptions]):
             self.register_buffer("renewals", torch.zeros_like(level))
         if self.transparent:
             self.alpha = nn.Parameter(torch.full((population, 1, *stored), 0.75))
+        self.register_buffer("locked", torch.zeros(population, *stored, dtype=torch.bool))
+        self.remember_locked()
 
     def forward(self, size: Size, window: Window | None = None) -> Canvas:
         """Render every candidate; see `Renderer.forward`."""
@@ -155,16 +111,24 @@ class Pixel(Renderer[PixelOptions]):
 
     def shown(self) -> Cells:
         """Return [P, 4, rows, columns] the premultiplied RGBA of every cell as the picture shows it."""
+        colour = self.shown_colour()
+        if not self.transparent:
+            return torch.cat([colour, torch.ones_like(colour[:, :1])], dim=1)
+        alpha = self.shown_alpha()
+        return torch.cat([colour * alpha, alpha], dim=1)
+
+    def shown_colour(self) -> Cells:
+        """Return [P, 3, rows, columns] the colour of every cell as the picture shows it, not premultiplied."""
         colour = self._block_means(self.colour)  # [P, 3, rows, columns]
         if self.surrogate_gradients:
             colour = to_palette(colour, self.palette, self.options.dither)
+        return self.with_locked(colour, self.colour)
 
-        if not self.transparent:
-            return torch.cat([colour, torch.ones_like(colour[:, :1])], dim=1)
-
+    def shown_alpha(self) -> Cells:
+        """Return [P, 1, rows, columns] the opacity of every cell as the picture shows it."""
         alpha = self._block_means(self.alpha)
         alpha = to_binary(alpha) if self.surrogate_gradients else alpha
-        return torch.cat([colour * alpha, alpha], dim=1)
+        return self.with_locked(alpha, self.alpha)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """Return the cells' colours, a learned palette, and the cells' opacities."""
@@ -177,9 +141,10 @@ class Pixel(Renderer[PixelOptions]):
 
     @torch.no_grad()
     def project_(self) -> None:
-        """Clamp colours and opacities to [0, 1]."""
+        """Clamp colours and opacities to [0, 1]; restore locked cells."""
         for parameter in self.parameters():
             parameter.clamp_(0, 1)
+        self.restore_locked_()
 
     def init_from(self, source: Image | Path, generator: torch.Generator) -> None:
         """Start from a picture, each cell with the mean colour under it, at the finest level.
@@ -224,6 +189,15 @@ class Pixel(Renderer[PixelOptions]):
         """Show every candidate in blocks of 2^level cells."""
         self.level.fill_(level)
         self._level = level
+
+    @torch.no_grad()
+    def visibility(self, size: Size, window: Window, weight: Tensor) -> Tensor:
+        """Return [P, N] how many pixels of a window each cell fills; see `artgen.renderers.point`."""
+        places = _cells_shown(self.lattice, self.grid, size, window, self.colour.device)  # [H, W]
+        alpha = self.shown()[:, 3].flatten(1)[:, places.flatten()]  # [P, H * W]
+        cells = self.blocks.index_of_cells().to(places)[places.flatten()]  # [H * W]
+        filled = alpha.new_zeros(len(alpha), self.blocks.count)  # [P, N]
+        return filled.index_add_(1, cells, alpha * weight.to(alpha).flatten())
 
     @torch.no_grad()
     def to_svg(self, size: Size) -> str | None:

@@ -46,6 +46,24 @@ def cells_svg(cells: Float[Tensor, "4 rows columns"], lattice: Lattice, grid: Si
     return "\n".join([head, *paths, "</svg>\n"])
 
 
+def outline_data(cells: Iterable[tuple[int, int]], lattice: Lattice, grid: Size, size: Size) -> str:
+    """Return the outline of some cells together as path data in pixels, empty if they are outside the picture.
+
+    Args:
+        cells: row and column of each.
+        lattice: the tiling.
+        grid: number of cells down and across.
+        size: of the picture in pixels.
+    """
+    outlines = [outline(lattice, row, column, grid) for row, column in cells]
+    across, down = size.width / (UNITS * grid.width), size.height / (UNITS * grid.height)
+    loops = []
+    for loop in merge(corners for corners in outlines if _has_area(corners)):
+        points = [f"{x * across:.6g} {y * down:.6g}" for x, y in loop]
+        loops.append("M" + "L".join(points) + "Z")
+    return "".join(loops)
+
+
 def _common_divisor(numbers: list[int], loops_of_paints: Iterable[list[list[Point]]]) -> int:
     """Return the greatest common divisor of some numbers and all coordinates."""
     common = math.gcd(*numbers)

@@ -28,7 +28,9 @@ LEAST_WEIGHT = 1e-30
 """Added where a sum may be zero."""
 
 
-def visible_ink(paths: Paths, window: Window) -> Float[Tensor, "population elements"]:
+def visible_ink(
+    paths: Paths, window: Window, weight: Float[Tensor, "height width"] | None = None
+) -> Float[Tensor, "population elements"]:
     """Return [P, N] the visible area of each path, in pixels: covered, opaque and not painted over.
 
     This is the gradient of the picture's sum with respect to the path's colour.
@@ -36,6 +38,7 @@ def visible_ink(paths: Paths, window: Window) -> Float[Tensor, "population eleme
     Args:
         paths: in pixels of the whole picture.
         window: the part of the picture to look at.
+        weight: how much each pixel of the window counts; each counts once if None.
     """
     brightness = torch.ones_like(paths.paint[..., :1], requires_grad=True)  # [P, N, 1]
     with torch.enable_grad():
@@ -43,6 +46,8 @@ def visible_ink(paths: Paths, window: Window) -> Float[Tensor, "population eleme
         grey = torch.cat([brightness * alpha, alpha, alpha, alpha], -1)  # [P, N, 4]
         still = paths._replace(curves=paths.curves.detach(), radii=paths.radii.detach(), paint=grey)
         first_channel = paint(still, window)[:, 0]  # [P, h, w]
+        if weight is not None:
+            first_channel = first_channel * weight.to(first_channel)
         (ink,) = torch.autograd.grad(first_channel.sum(), brightness)
     return ink[..., 0]
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from artgen.geometry import split_window
 from artgen.images import parse_colour
@@ -24,6 +25,7 @@ from artgen.renderers.base import (
     renderers,
 )
 from artgen.renderers.editing import Addition
+from artgen.renderers.binning import TILE_SIDE
 from artgen.renderers.strokes.elements import StrokeSet
 from artgen.renderers.strokes.export import drawing_of, layer_names, layers_of, triple
 from artgen.renderers.strokes.from_svg import strokes_of
@@ -215,6 +217,15 @@ class Strokes(StrokeSet):
         )
         levels = self.level.amax(1, keepdim=True).expand(-1, addition.count)  # [P, M]
         return {**self._inked(strokes)._asdict(), "level": levels}
+    def visibility(self, size: Size, window: Window, weight: Tensor) -> Tensor:
+        """Return [P, N] how many pixels of a window each stroke fills; see `artgen.renderers.point`."""
+        with torch.no_grad():
+            paths = self.paths(size)
+
+        # from the corner of a tile on, so that the window has the same bits as the whole picture
+        above, left = window.top % TILE_SIDE, window.left % TILE_SIDE
+        aligned = window._replace(top=window.top - above, left=window.left - left)
+        return visible_ink(paths, aligned, functional.pad(weight, (left, 0, above, 0)))
 
     def assets_used(self) -> list[dict[str, str]]:
         """Return the credit of the palette, if one was given."""
