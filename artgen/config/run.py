@@ -19,9 +19,10 @@ from artgen.config.sections import OptimiserOptions as OptimiserOptions
 from artgen.config.sections import SnapshotOptions as SnapshotOptions
 from artgen.config.sections import Sorted as Sorted
 from artgen.config.sections import TimelapseOptions as TimelapseOptions
-from artgen.config.values import AspectField, NameField, SizeField
+from artgen.config.values import AspectField, BackgroundField, FileField, PaletteField, SizeField
 from artgen.errors import UsageError
 from artgen.named_files import background_file, may_be_file, palette_file, patch_set_names
+from artgen.option_kinds import BASIC, Kind
 from artgen.options import Options
 from artgen.terms import term_kinds
 
@@ -41,10 +42,15 @@ class RunConfig(Request):
         max_length=1000,
         description="sentences that contain the prompt as {}; their embeddings are averaged",
     )
-    renderer: str = Field("pixel", description="what the picture is made of (artgen renderers)")
+    renderer: Annotated[str, Kind("renderer")] = Field(
+        "pixel", description="what the picture is made of (artgen renderers)", json_schema_extra=BASIC
+    )
     options: Annotated[dict[str, Any], Sorted] = Field({}, description="options of the renderer")
-    guides: Strings = Field(
-        ("doodle",), max_length=100, description="models that judge: NAME, NAME:TAG or NAME=FILE, @weight"
+    guides: Annotated[Strings, Kind("guides")] = Field(
+        ("doodle",),
+        max_length=100,
+        description="models that judge: NAME, NAME:TAG or NAME=FILE, @weight",
+        json_schema_extra=BASIC,
     )
     distance: Literal["spherical", "cosine"] = Field(
         "spherical", description="distance between the embeddings of picture and prompt"
@@ -52,20 +58,34 @@ class RunConfig(Request):
     contrast: float = Field(
         0.0, ge=0, le=1, description="weight of the softmax against the guide's other names"
     )
-    steps: int = Field(200, ge=1, le=1_000_000, description="optimisation steps")
+    steps: int = Field(200, ge=1, le=1_000_000, description="optimisation steps", json_schema_extra=BASIC)
     seconds: float | None = Field(None, gt=0, description="stop after this many seconds instead")
-    seed: int = Field(default_factory=lambda: secrets.randbelow(2**31), ge=0, lt=2**63)
+    seed: int = Field(
+        default_factory=lambda: secrets.randbelow(2**31),
+        ge=0,
+        lt=2**63,
+        description="seed of all random numbers; drawn if not given",
+        json_schema_extra=BASIC,
+    )
     population: int | None = Field(
         None, ge=1, le=4096, description="number of candidates; default: the renderer's own"
     )
     canvas: SizeField | None = Field(None, description="size at which the picture is optimised, WxH")
-    size: SizeField | None = Field(None, description="size of image.png, WxH; default: longer side 1024")
-    aspect: AspectField | None = Field(None, description="width:height of the picture")
-    background: NameField = Field(
-        "white", description="background: a colour's name, #rrggbb, or a picture file"
+    size: SizeField | None = Field(
+        None, description="size of image.png, WxH; default: longer side 1024", json_schema_extra=BASIC
+    )
+    aspect: AspectField | None = Field(
+        None, description="width:height of the picture", json_schema_extra=BASIC
+    )
+    background: BackgroundField = Field(
+        "white",
+        description="background: a colour's name, #rrggbb, or a picture file",
+        json_schema_extra=BASIC,
     )
     transparent: bool = Field(
-        False, description="export with alpha; the picture is optimised for any background"
+        False,
+        description="export with alpha; the picture is optimised for any background",
+        json_schema_extra=BASIC,
     )
     clear: float = Field(
         0.4, ge=0, lt=1, description="with transparent: fraction of the picture that should be clear"
@@ -73,18 +93,21 @@ class RunConfig(Request):
     wrap: bool = Field(
         False, description="let cutouts cross the edges, so that copies of the picture tile without a seam"
     )
-    palette: NameField | None = Field(
+    palette: PaletteField | None = Field(
         None,
         description="colours separated by commas, a .gpl, .hex or .pal file, or a name (artgen palettes)",
+        json_schema_extra=BASIC,
     )
     cutouts: CutoutOptions = CutoutOptions()
     optimiser: OptimiserOptions = OptimiserOptions()
     evolution: EvolutionOptions = EvolutionOptions()
     losses: Annotated[dict[str, float], Sorted] = Field({}, description="weight of each additional loss")
-    init: NameField | None = Field(None, description="picture or SVG to start from")
-    target: NameField | None = Field(None, description="picture to fit")
-    style: NameField | None = Field(None, description="picture whose style to imitate")
-    mask: NameField | None = Field(
+    init: FileField | None = Field(None, description="picture or SVG to start from", json_schema_extra=BASIC)
+    target: FileField | None = Field(None, description="picture to fit", json_schema_extra=BASIC)
+    style: FileField | None = Field(
+        None, description="picture whose style to imitate", json_schema_extra=BASIC
+    )
+    mask: FileField | None = Field(
         None,
         description="picture: white areas are painted, black areas stay as in init, target or background",
     )
