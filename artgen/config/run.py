@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from artgen.config.guide_spec import parse_guide
+from artgen.config.named_inputs import files_of, files_of_fields
 from artgen.config.reading import load_mapping, one_line_error
 from artgen.config.request import Request, Strings
 from artgen.config.sections import CutoutOptions as CutoutOptions
@@ -21,10 +21,8 @@ from artgen.config.sections import Sorted as Sorted
 from artgen.config.sections import TimelapseOptions as TimelapseOptions
 from artgen.config.values import AspectField, BackgroundField, FileField, PaletteField, SizeField
 from artgen.errors import UsageError
-from artgen.named_files import background_file, may_be_file, palette_file, patch_set_names
 from artgen.option_kinds import BASIC, Kind
 from artgen.options import Options
-from artgen.terms import term_kinds
 
 MOST_EDITS = 50
 """Longest chain of edits a configuration may record."""
@@ -140,7 +138,8 @@ class RunConfig(Request):
             if template.count("{}") != 1:
                 raise ValueError(f"template {template!r} needs exactly one {{}}, such as 'a drawing of {{}}'")
 
-        if any("\0" in path for path in self._own_files()):  # those of an edited run were checked with it
+        own_files = files_of(self, without=["edited"])  # those of an edited run were checked with it
+        if any("\0" in path for path in own_files):
             raise ValueError("a file's name contains the control character U+0000; remove it")
         return self
 
@@ -166,42 +165,13 @@ class RunConfig(Request):
 
     def local_files(self) -> list[str]:
         """Return the paths of local files that a run of this configuration would open."""
-        before = self.edited.config.local_files() if self.edited is not None else []
-        return list(dict.fromkeys([*self._own_files(), *before]))
-
-    def _own_files(self) -> list[str]:
-        """Return the paths of this configuration, without those of the run it was edited from."""
-        named = [path for path in (self.init, self.target, self.style) if path is not None]
-        pictures: list[str] = []
-        for term in self.all_terms():
-            pictures += term_kinds.get(term.kind).files(term.content)
-        specs = [parse_guide(guide) for guide in self.guides]
-        weights = [spec.file for spec in specs if spec.file is not None]
-        return [*named, *self.picture_files(), *pictures, *weights]
+        return list(dict.fromkeys([*self.picture_files(), *files_of(self)]))
 
     def picture_files(self) -> list[str]:
         """Return the paths of local files that rendering a picture of this configuration would open."""
         kept = [path for path in (self.mask, self.init, self.target) if path is not None]
-        palette = palette_file(self.palette) if self.palette is not None else None
-        named = [path for path in (background_file(self.background), palette) if path is not None]
-        named += self._option_files()
+        named = files_of_fields(self, ["background", "palette", "options", "tile_patches"])
         return list(dict.fromkeys([*(kept if self.mask is not None else ()), *named]))
-
-    def _option_files(self) -> list[str]:
-        """Return the paths of local files in the renderer's options."""
-        texts = {key: value for key, value in self.options.items() if isinstance(value, str)}
-        palette = palette_file(texts.pop("palette", ""))
-
-        # A renderer of another package may open the whole text as a path, or parts of it.
-        listed = [text for key, text in texts.items() if key != "patches"]
-        for text in texts.values():
-            listed += patch_set_names(text)
-        for row in self.tile_patches:
-            for cell in row:
-                listed += patch_set_names(cell)
-
-        named = [text for text in listed if may_be_file(text)]
-        return named if palette is None else [palette, *named]
 
     @classmethod
     def from_text(cls, text: str) -> RunConfig:
