@@ -14,7 +14,7 @@ from artgen import grid as compositions
 from artgen import prompts as grammar
 from artgen.config.guide_spec import parse_guide
 from artgen.config.request import Request
-from artgen.named_files import background_file, may_be_file, palette_file, patch_set_names
+from artgen.named_files import background_file, looks_like_path, may_be_file, palette_file, patch_set_names
 from artgen.option_fields import option_fields
 from artgen.option_kinds import FieldKind
 from artgen.options import Options
@@ -113,8 +113,11 @@ def _file(value: str) -> list[str]:
 
 
 def _palette(value: str) -> list[str]:
+    """Return the palette's file. A renderer of another package may open any text that looks like a path."""
     file = palette_file(value)
-    return [] if file is None else [file]
+    if file is not None:
+        return [file]
+    return [value] if looks_like_path(value) else []
 
 
 def _background(value: str) -> list[str]:

@@ -178,6 +178,14 @@ def test_nested_options_of_unknown_renderers_are_searched(value: Any):
     assert config.local_files() == ["secret/y.png"]
 
 
+@pytest.mark.parametrize("palette", ["pico-8", "#fff, red", "white", "/etc/passwd", "~/x", "words.txt"])
+def test_a_palette_that_looks_like_a_path_is_a_file(palette: str):
+    """The shipped renderers refuse it. One of another package may open it."""
+    expected = [palette] if palette in ("/etc/passwd", "~/x", "words.txt") else []
+    assert RunConfig(prompts="a fox", palette=palette).local_files() == expected
+    assert RunConfig(prompts="a fox", options={"palette": palette}).local_files() == expected
+
+
 class Turn(Options):
     """A change in the middle of a run, as a section of another version may describe it."""
 
