@@ -32,8 +32,8 @@ def files_of(options: Options, without: Iterable[str] = ()) -> list[str]:
     for part in parts_of(options, without):
         left_out = without if part is options else ()
         names = [name for name in option_fields(type(part)) if name not in left_out]
-        found += files_of_fields(part, names)
         found += _files_of_terms(part)
+        found += files_of_fields(part, names)
     return list(dict.fromkeys(found))
 
 
