@@ -96,10 +96,10 @@ class AllowedInputs:
             return True
         try:
             places = [place.resolve() for place in _places(path)]
-            opened = [*places, *_linked_from(places)]
+            # A folder is listed only once it is known to be allowed.
+            return all(map(self._contains, places)) and all(map(self._contains, _linked_from(places)))
         except (OSError, ValueError, RuntimeError):  # a loop of links, or a folder that cannot be listed
             return False
-        return all(self._contains(place) for place in opened)
 
     def _contains(self, place: Path) -> bool:
         """Return whether a resolved path is allowed, or in an allowed folder."""
@@ -110,7 +110,8 @@ class AllowedInputs:
         """The allowed files and folders, resolved."""
         roots: list[Path] = []
         for allowed in self.files:
-            roots += [place.resolve() for place in _places(str(allowed))]
+            if str(allowed).strip():  # an empty text would be the working folder
+                roots += [place.resolve() for place in _places(str(allowed))]
         return tuple(roots)
 
     def _require_guide(self, text: str, owner: str) -> None:

@@ -277,6 +277,20 @@ def test_an_allowed_file_is_only_that_file(allowed: Path):
     assert AllowedInputs(files=["~/secret.png"]).allows("~/secret.png")
 
 
+def test_an_empty_text_does_not_allow_the_working_folder(allowed: Path):
+    assert not AllowedInputs(files=["", " "]).allows("secret.png")
+    assert AllowedInputs(files=["."]).allows("secret.png")
+
+
+def test_a_folder_that_is_not_allowed_is_not_listed(allowed: Path, monkeypatch: pytest.MonkeyPatch):
+    listed: list[Path] = []
+    monkeypatch.setattr(Path, "iterdir", lambda path: iter(listed.append(path) or ()))
+    assert not AllowedInputs(files=["secret.png"]).allows("allowed")
+    assert listed == []
+    assert AllowedInputs(files=["allowed"]).allows("allowed")
+    assert listed == [allowed.resolve()]
+
+
 def test_a_loop_of_links_is_not_an_error_of_the_check(allowed: Path):
     """Nothing can be opened there; whether it counts as inside depends on the version of Python."""
     assert AllowedInputs(files=[allowed]).allows("allowed/loop") in (True, False)
