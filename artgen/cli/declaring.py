@@ -6,17 +6,32 @@ import copy
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from types import MappingProxyType
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
-from pydantic_core import PydanticUndefined
 from rich.markup import escape
 from typer.models import OptionInfo
 
 from artgen.cli.values import get_dotted, put_dotted
 from artgen.config import RunConfig
+from artgen.option_fields import OptionField, option_field
+from artgen.option_kinds import FieldKind
+
+METAVARS: Mapping[FieldKind, str] = MappingProxyType(
+    {
+        "int": "INTEGER",
+        "float": "NUMBER",
+        "aspect": "W:H",
+        "size": "WxH",
+        "file": "FILE",
+        "background": "COLOUR|FILE",
+        "weights": "NAME=WEIGHT",
+    }
+)
+"""What the help shows for a value of a kind; `TEXT` for all others."""
 
 
 @dataclass(frozen=True)
@@ -105,54 +120,34 @@ def _declared(group: type, field: Any, hint: Any) -> DeclaredOption:
     if isinstance(info, OptionInfo):
         info.rich_help_panel = panel
     if sets is not None:
-        describe(info, _configuration_field(sets.key))
+        describe(info, option_field(RunConfig, sets.key))
 
     return DeclaredOption(field.name, kind, info, field.default, sets)
 
 
-def _configuration_field(key: str) -> Any:
-    """Return pydantic's field of a dotted key of the configuration."""
-    model: Any = RunConfig
-    *sections, last = key.split(".")
-    for section in sections:
-        model = model.model_fields[section].annotation
-    return model.model_fields[last]
-
-
-def describe(info: Any, field: Any) -> None:
-    """Take what an option's declaration leaves open from a pydantic field: help text, default, choices.
+def describe(info: Any, field: OptionField) -> None:
+    """Take what an option's declaration leaves open from a field: help text, default, choices.
 
     Args:
         info: typer's option, changed in place.
-        field: pydantic's field.
+        field: what it sets.
     """
     if info.help is None:
-        default = _shown_default(field.default)
-        info.help = _as_sentence(field.description or "")
+        default = field.default_text
+        info.help = _as_sentence(field.help)
         info.help += f" Default: {escape(default)}." if default else ""
 
     if info.metavar is None:
-        info.metavar = _metavar(field.annotation)
+        info.metavar = _metavar(field)
 
 
-def _metavar(kind: Any) -> str | None:
-    """Return what the help shows for a value of this type; None leaves it to typer."""
-    if get_origin(kind) is Literal:
-        return "|".join(map(str, get_args(kind)))
-    if kind in (int, int | None):
-        return "INTEGER"
-    if kind in (float, float | None):
-        return "NUMBER"
-    return None if kind is bool else "TEXT"
-
-
-def _shown_default(default: Any) -> str:
-    """Return a default for the help, empty if there is nothing to show."""
-    if isinstance(default, tuple):
-        return ",".join(map(str, default))
-    if default is None or default is PydanticUndefined or isinstance(default, bool | dict):
-        return ""
-    return str(default)
+def _metavar(field: OptionField) -> str | None:
+    """Return what the help shows for a value; None leaves it to typer."""
+    if field.kind == "bool":
+        return None
+    if field.kind == "choice":
+        return "|".join(field.choices)
+    return METAVARS.get(field.kind, "TEXT")
 
 
 def _as_sentence(description: str) -> str:

@@ -12,6 +12,7 @@ from artgen.cli.app import app
 from artgen.cli.messages import print_answer, print_json, print_line, print_text, reported
 from artgen.cli.renderer_options import flag_of
 from artgen.cli.shared import Json, nonempty_path
+from artgen.option_fields import option_fields
 
 if TYPE_CHECKING:
     from artgen.renderers.base import Renderer
@@ -58,8 +59,8 @@ def renderers(
 
 def _option_lines(kind: type[Renderer]) -> Iterator[str]:
     """Yield a line for each option of a renderer, and for its defaults of the common options."""
-    for key, field in kind.Options.model_fields.items():
-        yield f"  {flag_of(key):24} {field.description or ''} (default {field.get_default()})"
+    for field in option_fields(kind.Options).values():
+        yield f"  {flag_of(field.name):24} {field.help} (default {field.default_text or field.default})"
     yield f"  {'--population':24} candidates optimised side by side (default {kind.default_population})"
     for name, weight in kind.default_losses.items():
         yield f"  {f'--loss {name}=WEIGHT':24} for pictures from words (default {weight})"

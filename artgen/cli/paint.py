@@ -75,11 +75,11 @@ def rerun(
     with reported(as_json):
         from artgen.config import RunConfig
         from artgen.export.metadata import read_configuration
-        from artgen.runs.inputs import require_known
+        from artgen.runs.inputs import CONSENT, AllowedInputs
 
         config = RunConfig.from_text(read_configuration(picture))
         if not yes:
-            require_known(config.local_files(), {}, picture)
+            AllowedInputs(downloads=True, cure=CONSENT).require(config, str(picture))
         run_and_report(
             functools.partial(_painting, config, out, force=force),
             as_json,

@@ -2,7 +2,7 @@
 
 To add an option that sets a key of the configuration, add a field here. A field with the name
 of a key sets that key; any other names its key: `Annotated[..., typer.Option(), Sets("cutouts.count")]`.
-The help text and the default are those of the key in `RunConfig` unless `help` is given.
+Its help text, default and metavar follow from the key in `RunConfig` unless they are given here.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class PromptOptions:
     """What to paint."""
 
     prompts: Annotated[Texts, typer.Argument(metavar="PROMPT...")] = None
-    target: Annotated[Text, typer.Option(metavar="FILE")] = None
-    style: Annotated[Text, typer.Option(metavar="FILE")] = None
+    target: Annotated[Text, typer.Option()] = None
+    style: Annotated[Text, typer.Option()] = None
     template: Annotated[Texts, typer.Option(), Sets("templates")] = None
     composition: Annotated[
         Text,
@@ -51,14 +51,12 @@ class ModelOptions:
 class CanvasOptions:
     """Canvas."""
 
-    canvas: Annotated[Text, typer.Option(metavar="WxH")] = None
-    size: Annotated[Text, typer.Option(metavar="WxH")] = None
-    aspect: Annotated[Text, typer.Option(metavar="W:H")] = None
-    init: Annotated[Text, typer.Option(metavar="FILE", help="Picture, SVG or run folder to start from.")] = (
-        None
-    )
-    mask: Annotated[Text, typer.Option(metavar="FILE")] = None
-    background: Annotated[Text, typer.Option(metavar="COLOUR|FILE")] = None
+    canvas: Annotated[Text, typer.Option()] = None
+    size: Annotated[Text, typer.Option()] = None
+    aspect: Annotated[Text, typer.Option()] = None
+    init: Annotated[Text, typer.Option(help="Picture, SVG or run folder to start from.")] = None
+    mask: Annotated[Text, typer.Option()] = None
+    background: Annotated[Text, typer.Option()] = None
     transparent: Annotated[bool | None, typer.Option("--transparent/--no-transparent")] = None
     wrap: Annotated[bool | None, typer.Option("--wrap/--no-wrap")] = None
 
@@ -94,7 +92,7 @@ class OptimisationOptions:
     seed: Annotated[int | None, typer.Option("--seed", "-s", help="Random if not given.")] = None
     loss: Annotated[
         Texts,
-        typer.Option(metavar="NAME=WEIGHT"),
+        typer.Option(),
         Sets("losses", read=parse_weights),
     ] = None
 

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from artgen.cli.declaring import DeclaredOption, click_parameters, describe
+from artgen.option_fields import OptionField, option_fields
 
 PREFIX = "renderer_option_"
 """Start of the names of click's parameters, which keeps them apart from those of `paint`."""
@@ -26,19 +27,20 @@ def renderer_parameters(renderer: str, taken: frozenset[str]) -> tuple[Any, ...]
     """
     from artgen.renderers import renderers
 
-    fields = renderers.get(renderer).Options.model_fields
-    free = {name: field for name, field in fields.items() if flag_of(name) not in taken}
-    panel = f"Options of the renderer {renderer}"
-    return tuple(click_parameters(_declared(name, field, panel) for name, field in free.items()))
+    fields = option_fields(renderers.get(renderer).Options).values()
+    free = [field for field in fields if flag_of(field.name) not in taken]
+    basic_first = sorted(free, key=lambda field: field.advanced)
+    return tuple(click_parameters(_declared(field, renderer) for field in basic_first))
 
 
-def _declared(name: str, field: Any, panel: str) -> DeclaredOption:
+def _declared(field: OptionField, renderer: str) -> DeclaredOption:
     """Return a renderer's option; its value is text, or true or false for a switch."""
-    kind: Any = bool | None if field.annotation is bool else str | None
-    info = typer.Option("/".join(_flags(name, field)), rich_help_panel=panel)
+    kind: Any = bool | None if field.kind == "bool" else str | None
+    start = "More options" if field.advanced else "Options"
+    info = typer.Option("/".join(_flags(field)), rich_help_panel=f"{start} of the renderer {renderer}")
 
     describe(info, field)
-    return DeclaredOption(PREFIX + name, kind, info, None, None)
+    return DeclaredOption(PREFIX + field.name, kind, info, None, None)
 
 
 def flag_of(name: str) -> str:
@@ -46,10 +48,10 @@ def flag_of(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _flags(name: str, field: Any) -> list[str]:
+def _flags(field: OptionField) -> list[str]:
     """Return an option as typed on the command line; for a switch, also the form that turns it off."""
-    flag = flag_of(name)
-    if field.annotation is bool:
+    flag = flag_of(field.name)
+    if field.kind == "bool":
         return [flag, f"--no-{flag.removeprefix('--')}"]
     return [flag]
 
@@ -65,7 +67,7 @@ def renderers_with(flag: str) -> list[str]:
 
     found = []
     for renderer in renderers.names():
-        fields = renderers.get(renderer).Options.model_fields
-        if any(flag in _flags(name, field) for name, field in fields.items()):
+        fields = option_fields(renderers.get(renderer).Options).values()
+        if any(flag in _flags(field) for field in fields):
             found.append(renderer)
     return found

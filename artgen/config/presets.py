@@ -19,6 +19,7 @@ from pydantic import Field
 from artgen.config import RunConfig, load_mapping, options_from
 from artgen.errors import UsageError, did_you_mean
 from artgen.files import shipped_folder
+from artgen.option_fields import OptionField
 from artgen.options import Options
 
 SHIPPED = ("draft", "normal", "best")
@@ -30,10 +31,10 @@ OTHERS = "others"
 class Preset(Options):
     """The content of a preset's file; the module's docstring has an example."""
 
-    description: str
-    values: dict[str, Any] = Field({})
-    renderers: dict[str, dict[str, Any]] = Field({})
-    guides: dict[str, dict[str, Any]] = Field({})
+    description: str = Field(description="one line for artgen presets")
+    values: dict[str, Any] = Field({}, description="keys of the configuration")
+    renderers: dict[str, dict[str, Any]] = Field({}, description="keys that override values, by renderer")
+    guides: dict[str, dict[str, Any]] = Field({}, description="keys that override values, by guide")
 
 
 def load_preset(name: str) -> Preset:
@@ -54,6 +55,17 @@ def load_preset(name: str) -> Preset:
 def describe_presets() -> dict[str, str]:
     """Return each preset's description by name."""
     return {name: load_preset(name).description for name in _files()}
+
+
+def preset_field() -> OptionField:
+    """Return the choice of a preset as an option; without one, the configuration keeps its defaults."""
+    return OptionField(
+        name="preset",
+        kind="choice",
+        choices=tuple(_files()),
+        optional=True,
+        help="named settings, from a first look to a finished piece",
+    )
 
 
 def apply_preset(values: Mapping[str, Any], name: str, given: Mapping[str, Any]) -> dict[str, Any]:

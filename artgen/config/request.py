@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from artgen import grid as compositions
 from artgen import prompts as grammar
 from artgen.grid import Tiling
+from artgen.option_kinds import ADVANCED, BASIC, Kind
 from artgen.options import Options
 
 NOT_WITH_TILES = ("composition", "init", "target", "style", "mask", "transparent", "wrap")
@@ -25,7 +26,10 @@ def _one_or_many(value: Any) -> Any:
 
 
 Strings = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+PromptsField = Annotated[Strings, Kind("prompts")]
 TextGrid = Annotated[compositions.Grid, BeforeValidator(compositions.read_grid)]
+PromptGrid = Annotated[TextGrid, Kind("prompt grid")]
+PatchSetGrid = Annotated[TextGrid, Kind("patch set grid")]
 
 
 Copied = TypeVar("Copied", bound=Options)
@@ -37,13 +41,17 @@ class Request(Options):
     Prompts are parsed once, when the configuration is validated.
     """
 
-    prompts: Strings = Field((), description="what to paint, in the prompt grammar")
-    composition: TextGrid = Field(
+    model_config = ConfigDict(json_schema_extra=ADVANCED)
+
+    prompts: PromptsField = Field(
+        (), description="what to paint, in the prompt grammar", json_schema_extra=BASIC
+    )
+    composition: PromptGrid = Field(
         (), description="a prompt for each of 3x3 overlapping regions: 'a ; b ; c / d ; e ; f / g ; h ; i'"
     )
     tiles: str | None = Field(None, description="paint a large picture tile by tile: COLUMNSxROWS (collage)")
-    tile_prompts: TextGrid = Field((), description="a prompt for each tile: 'a ; b / c ; d'")
-    tile_patches: TextGrid = Field(
+    tile_prompts: PromptGrid = Field((), description="a prompt for each tile: 'a ; b / c ; d'")
+    tile_patches: PatchSetGrid = Field(
         (),
         description="patch sets for each tile: 'sky ; sky / plants ; '; an empty cell uses the collage's patches",
     )

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from artgen.config.guide_spec import parse_guide
+from artgen.config.named_inputs import files_of, files_of_fields
 from artgen.config.reading import load_mapping, one_line_error
 from artgen.config.request import Request, Strings
 from artgen.config.sections import CutoutOptions as CutoutOptions
@@ -20,11 +20,10 @@ from artgen.config.sections import SnapshotOptions as SnapshotOptions
 from artgen.config.sections import Sorted as Sorted
 from artgen.config.sections import TimelapseOptions as TimelapseOptions
 from artgen.config.steering import MOST_TURNS, Turn, check_turns, of_stage
-from artgen.config.values import AspectField, NameField, SizeField
+from artgen.config.values import AspectField, BackgroundField, FileField, PaletteField, SizeField
 from artgen.errors import UsageError
-from artgen.named_files import background_file, may_be_file, palette_file, patch_set_names
+from artgen.option_kinds import BASIC, Kind
 from artgen.options import Options
-from artgen.terms import term_kinds
 
 MOST_EDITS = 50
 """Longest chain of edits a configuration may record."""
@@ -42,10 +41,15 @@ class RunConfig(Request):
         max_length=1000,
         description="sentences that contain the prompt as {}; their embeddings are averaged",
     )
-    renderer: str = Field("pixel", description="what the picture is made of (artgen renderers)")
+    renderer: Annotated[str, Kind("renderer")] = Field(
+        "pixel", description="what the picture is made of (artgen renderers)", json_schema_extra=BASIC
+    )
     options: Annotated[dict[str, Any], Sorted] = Field({}, description="options of the renderer")
-    guides: Strings = Field(
-        ("doodle",), max_length=100, description="models that judge: NAME, NAME:TAG or NAME=FILE, @weight"
+    guides: Annotated[Strings, Kind("guides")] = Field(
+        ("doodle",),
+        max_length=100,
+        description="models that judge: NAME, NAME:TAG or NAME=FILE, @weight",
+        json_schema_extra=BASIC,
     )
     distance: Literal["spherical", "cosine"] = Field(
         "spherical", description="distance between the embeddings of picture and prompt"
@@ -53,20 +57,34 @@ class RunConfig(Request):
     contrast: float = Field(
         0.0, ge=0, le=1, description="weight of the softmax against the guide's other names"
     )
-    steps: int = Field(200, ge=1, le=1_000_000, description="optimisation steps")
+    steps: int = Field(200, ge=1, le=1_000_000, description="optimisation steps", json_schema_extra=BASIC)
     seconds: float | None = Field(None, gt=0, description="stop after this many seconds instead")
-    seed: int = Field(default_factory=lambda: secrets.randbelow(2**31), ge=0, lt=2**63)
+    seed: int = Field(
+        default_factory=lambda: secrets.randbelow(2**31),
+        ge=0,
+        lt=2**63,
+        description="seed of all random numbers; drawn if not given",
+        json_schema_extra=BASIC,
+    )
     population: int | None = Field(
         None, ge=1, le=4096, description="number of candidates; default: the renderer's own"
     )
     canvas: SizeField | None = Field(None, description="size at which the picture is optimised, WxH")
-    size: SizeField | None = Field(None, description="size of image.png, WxH; default: longer side 1024")
-    aspect: AspectField | None = Field(None, description="width:height of the picture")
-    background: NameField = Field(
-        "white", description="background: a colour's name, #rrggbb, or a picture file"
+    size: SizeField | None = Field(
+        None, description="size of image.png, WxH; default: longer side 1024", json_schema_extra=BASIC
+    )
+    aspect: AspectField | None = Field(
+        None, description="width:height of the picture", json_schema_extra=BASIC
+    )
+    background: BackgroundField = Field(
+        "white",
+        description="background: a colour's name, #rrggbb, or a picture file",
+        json_schema_extra=BASIC,
     )
     transparent: bool = Field(
-        False, description="export with alpha; the picture is optimised for any background"
+        False,
+        description="export with alpha; the picture is optimised for any background",
+        json_schema_extra=BASIC,
     )
     clear: float = Field(
         0.4, ge=0, lt=1, description="with transparent: fraction of the picture that should be clear"
@@ -74,18 +92,21 @@ class RunConfig(Request):
     wrap: bool = Field(
         False, description="let cutouts cross the edges, so that copies of the picture tile without a seam"
     )
-    palette: NameField | None = Field(
+    palette: PaletteField | None = Field(
         None,
         description="colours separated by commas, a .gpl, .hex or .pal file, or a name (artgen palettes)",
+        json_schema_extra=BASIC,
     )
     cutouts: CutoutOptions = CutoutOptions()
     optimiser: OptimiserOptions = OptimiserOptions()
     evolution: EvolutionOptions = EvolutionOptions()
     losses: Annotated[dict[str, float], Sorted] = Field({}, description="weight of each additional loss")
-    init: NameField | None = Field(None, description="picture or SVG to start from")
-    target: NameField | None = Field(None, description="picture to fit")
-    style: NameField | None = Field(None, description="picture whose style to imitate")
-    mask: NameField | None = Field(
+    init: FileField | None = Field(None, description="picture or SVG to start from", json_schema_extra=BASIC)
+    target: FileField | None = Field(None, description="picture to fit", json_schema_extra=BASIC)
+    style: FileField | None = Field(
+        None, description="picture whose style to imitate", json_schema_extra=BASIC
+    )
+    mask: FileField | None = Field(
         None,
         description="picture: white areas are painted, black areas stay as in init, target or background",
     )
@@ -122,7 +143,8 @@ class RunConfig(Request):
                 raise ValueError(f"template {template!r} needs exactly one {{}}, such as 'a drawing of {{}}'")
 
         self._check_steering()
-        if any("\0" in path for path in self._own_files()):  # those of an edited run were checked with it
+        own_files = files_of(self, without=["edited"])  # those of an edited run were checked with it
+        if any("\0" in path for path in own_files):
             raise ValueError("a file's name contains the control character U+0000; remove it")
         return self
 
@@ -190,45 +212,15 @@ class RunConfig(Request):
 
     def local_files(self) -> list[str]:
         """Return the paths of local files that a run of this configuration would open."""
-        before = self.edited.config.local_files() if self.edited is not None else []
-        return list(dict.fromkeys([*self._own_files(), *before]))
-
-    def _own_files(self) -> list[str]:
-        """Return the paths of this configuration, without those of the run it was edited from."""
-        named = [path for path in (self.init, self.target, self.style) if path is not None]
-        pictures: list[str] = []
-        for term in self.all_terms():
-            pictures += term_kinds.get(term.kind).files(term.content)
-        specs = [parse_guide(guide) for guide in self.guides]
-        weights = [spec.file for spec in specs if spec.file is not None]
-        for turn in self.steering:
-            pictures += turn.local_files()
-        return [*named, *self.picture_files(), *pictures, *weights]
+        return list(dict.fromkeys([*self.picture_files(), *files_of(self)]))
 
     def picture_files(self) -> list[str]:
         """Return the paths of local files that rendering a picture of this configuration would open."""
         kept = [path for path in (self.mask, self.init, self.target) if path is not None]
-        palettes = [self.palette, *(turn.palette for turn in self.steering)]
-        files = [palette_file(palette) for palette in palettes if palette is not None]
-        named = [path for path in (background_file(self.background), *files) if path is not None]
-        named += self._option_files()
+        named = files_of_fields(self, ["background", "palette", "options", "tile_patches"])
+        for turn in self.steering:
+            named += files_of_fields(turn, ["palette"])
         return list(dict.fromkeys([*(kept if self.mask is not None else ()), *named]))
-
-    def _option_files(self) -> list[str]:
-        """Return the paths of local files in the renderer's options."""
-        texts = {key: value for key, value in self.options.items() if isinstance(value, str)}
-        palette = palette_file(texts.pop("palette", ""))
-
-        # A renderer of another package may open the whole text as a path, or parts of it.
-        listed = [text for key, text in texts.items() if key != "patches"]
-        for text in texts.values():
-            listed += patch_set_names(text)
-        for row in self.tile_patches:
-            for cell in row:
-                listed += patch_set_names(cell)
-
-        named = [text for text in listed if may_be_file(text)]
-        return named if palette is None else [palette, *named]
 
     @classmethod
     def from_text(cls, text: str) -> RunConfig:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainSerializer, model_validator
+from pydantic import ConfigDict, Field, PlainSerializer, model_validator
 
+from artgen.option_kinds import ADVANCED
 from artgen.options import Options
 
 Sorted = PlainSerializer(lambda values: dict(sorted(values.items())))
@@ -14,6 +15,8 @@ Sorted = PlainSerializer(lambda values: dict(sorted(values.items())))
 
 class CutoutOptions(Options):
     """Random cutouts of the picture, which the guides judge."""
+
+    model_config = ConfigDict(json_schema_extra=ADVANCED)
 
     count: int = Field(16, ge=1, le=4096, description="cutouts per region and step")
     smallest: float | None = Field(
@@ -50,7 +53,11 @@ class CutoutOptions(Options):
 class OptimiserOptions(Options):
     """The optimiser: Adam with a schedule for its learning rates."""
 
-    rate: float = Field(1.0, gt=0, le=100, description="factor of all learning rates")
+    model_config = ConfigDict(json_schema_extra=ADVANCED)
+
+    rate: float = Field(
+        1.0, gt=0, le=100, description="factor of all learning rates", json_schema_extra={"step": 0.1}
+    )
     rates: Annotated[dict[str, float], Sorted] = Field(
         {}, description="factor of the learning rate of each parameter group"
     )
@@ -64,6 +71,8 @@ class OptimiserOptions(Options):
 class SnapshotOptions(Options):
     """When a run's state is saved."""
 
+    model_config = ConfigDict(json_schema_extra=ADVANCED)
+
     checkpoint_seconds: float = Field(
         10.0, ge=0, description="shortest time between two checkpoints in seconds"
     )
@@ -72,6 +81,8 @@ class SnapshotOptions(Options):
 
 class TimelapseOptions(Options):
     """The time-lapse film of a run."""
+
+    model_config = ConfigDict(json_schema_extra=ADVANCED)
 
     kind: Literal["mp4", "gif", "both", "none"] = Field("mp4", description="file format of the film")
     every: int | None = Field(
@@ -87,6 +98,8 @@ class TimelapseOptions(Options):
 
 class EvolutionOptions(Options):
     """When and how candidates replace each other."""
+
+    model_config = ConfigDict(json_schema_extra=ADVANCED)
 
     method: Literal["none", "microbial", "strategy"] = Field(
         "microbial",

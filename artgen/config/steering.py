@@ -10,20 +10,19 @@ from pydantic import Field, ValidationError, model_serializer, model_validator
 
 from artgen import prompts as grammar
 from artgen.config.reading import load_config_file, one_line_error
-from artgen.config.request import Strings
+from artgen.config.request import PromptsField
 from artgen.config.sections import Sorted
-from artgen.config.values import NameField
+from artgen.config.values import PaletteField
 from artgen.errors import UsageError
-from artgen.named_files import palette_file
+from artgen.option_kinds import Kind
 from artgen.options import Options
-from artgen.terms import term_kinds
 from artgen.types import Region
 
 MOST_TURNS = 1000
 """Most turns that a configuration may record."""
 LATEST_STEP = 1_000_000
 
-Elements = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=10_000)]
+Elements = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=10_000), Kind("numbers")]
 """Ids of elements, as in image.svg."""
 StageName = Literal["sketch", "run", "tile"]
 
@@ -32,7 +31,7 @@ class Addition(Options):
     """Elements that a turn adds."""
 
     count: int = Field(8, ge=1, le=10_000, description="number of strokes or patches")
-    region: tuple[float, float, float, float] = Field(
+    region: Annotated[tuple[float, float, float, float], Kind("region")] = Field(
         (0.0, 0.0, 1.0, 1.0), description="where: x0, y0, x1, y1 in fractions of the picture"
     )
 
@@ -72,15 +71,17 @@ class Turn(Options):
     duplicate: Elements = Field((), description="elements that are copied")
     front: Elements = Field((), description="elements that move above all others")
     back: Elements = Field((), description="elements that move below all others")
-    recolour: dict[int, str] = Field({}, description="a colour for each of these elements")
+    recolour: Annotated[dict[int, str], Kind("mapping")] = Field(
+        {}, description="a colour for each of these elements"
+    )
     add: Annotated[tuple[Addition, ...], Field(max_length=100)] = Field(
         (), description="strokes or patches that are added in a region"
     )
 
-    prompts: Strings | None = Field(None, description="all prompts from now on, in the prompt grammar")
+    prompts: PromptsField | None = Field(None, description="all prompts from now on, in the prompt grammar")
     losses: Annotated[dict[str, float], Sorted] = Field({}, description="weights of losses")
     rate: float | None = Field(None, gt=0, le=100, description="factor of all learning rates")
-    palette: NameField | None = Field(None, description="palette from now on")
+    palette: PaletteField | None = Field(None, description="palette from now on")
     steps: int | None = Field(None, ge=1, le=LATEST_STEP, description="number of steps in total")
     restart: bool = Field(
         False, description="learning rates follow their schedule from its start over the steps that remain"
@@ -141,19 +142,6 @@ class Turn(Options):
     def terms(self) -> list[grammar.Term]:
         """Return the terms of the prompts, none if they stay."""
         return grammar.parse_all(self.prompts or ())
-
-    def local_files(self) -> list[str]:
-        """Return the paths of local files that the turn opens."""
-        files: list[str] = []
-        for term in self.terms():
-            files += term_kinds.get(term.kind).files(term.content)
-        palette = palette_file(self.palette) if self.palette is not None else None
-        return [*files, *([palette] if palette is not None else [])]
-
-    def changed_elements(self) -> list[str]:
-        """Return the names of the given fields that change elements."""
-        names = ("unlock", "lock", "delete", "duplicate", "front", "back", "recolour", "add")
-        return [name for name in names if getattr(self, name)]
 
 
 def make_turn(values: Mapping[str, Any]) -> Turn:

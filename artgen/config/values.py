@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from artgen.errors import UsageError
 from artgen.geometry import Size
+from artgen.option_kinds import Kind
 
 LARGEST_SIDE = 32768
 """Longest side of a picture in pixels."""
@@ -75,7 +76,13 @@ def _format_size(size: Size) -> str:
 
 NameField = Annotated[str, AfterValidator(_not_blank)]
 """Name or path of a file, a colour or a palette; never empty."""
-SizeField = Annotated[Size, BeforeValidator(parse_size), PlainSerializer(_format_size)]
+FileField = Annotated[NameField, Kind("file")]
+"""Path of a local file or folder; never empty."""
+PaletteField = Annotated[NameField, Kind("palette")]
+"""A palette's name, its colours separated by commas, or its file; never empty."""
+BackgroundField = Annotated[NameField, Kind("background")]
+"""A colour, or the path of a picture; never empty."""
+SizeField = Annotated[Size, BeforeValidator(parse_size), PlainSerializer(_format_size), Kind("size")]
 """A size, written as `640x480` (width x height)."""
-AspectField = Annotated[float, BeforeValidator(parse_aspect), Field(gt=0.02, lt=50)]
+AspectField = Annotated[float, BeforeValidator(parse_aspect), Field(gt=0.02, lt=50), Kind("aspect")]
 """Width / height, written as a number or as `3:2`."""

@@ -74,6 +74,18 @@ def read_directory(directory: Path) -> GuideDirectory:
     return GuideDirectory(config, weights, tuple(names.names), painting, digest, weights_digest)
 
 
+def tokenizer_name(directory: Path) -> str | None:
+    """Return the tokenizer on a hub that a guide's directory asks for, None for CLIP's own.
+
+    Raises:
+        InputError: the configuration is invalid.
+    """
+    data = _read(directory / CONFIG)
+    if data is None:
+        return None
+    return _checked(GuideConfig, data, directory / CONFIG).model_cfg.text_cfg.hf_tokenizer_name
+
+
 def find_weights(directory: Path) -> Path:
     """Return the weights file of a directory: `open_clip_model.safetensors`, else its only safetensors file.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from artgen.config.guide_spec import GuideSpec, parse_guide
 from artgen.guides.base import Guide, guides
+from artgen.guides.directory import tokenizer_name
 
 
 def load_guide(name: str | GuideSpec, device: str | torch.device = "cpu") -> Guide:
@@ -26,9 +29,36 @@ def load_guide(name: str | GuideSpec, device: str | torch.device = "cpu") -> Gui
     """
     spec = parse_guide(name) if isinstance(name, str) else name
     device = torch.device(device)
-    if spec.tag is None and spec.file is None and spec.name in guides.names():
+    if _is_registered(spec):
         return guides.get(spec.name)(spec, device)
 
     from artgen.guides.openclip_loading import load_openclip
 
     return load_openclip(spec, device)
+
+
+def needs_download(spec: GuideSpec) -> bool:
+    """Return whether loading a guide asks a hub for its weights, its tokenizer or its text tower.
+
+    They may be in the hub's cache already. A registered guide needs no download.
+
+    Raises:
+        InputError: the guide is a directory with an invalid configuration.
+    """
+    if _is_registered(spec):
+        return False
+    if spec.file is None:
+        return True
+    if spec.name == "local-dir":
+        return tokenizer_name(Path(spec.file)) is not None
+
+    import open_clip
+
+    model = open_clip.get_model_config(spec.name) or {}
+    text = model.get("text_cfg", {})
+    return bool(text.get("hf_tokenizer_name") or text.get("hf_model_name"))
+
+
+def _is_registered(spec: GuideSpec) -> bool:
+    """Return whether a guide is loaded by a registered loader, such as the bundled one."""
+    return spec.tag is None and spec.file is None and spec.name in guides.names()

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from artgen.option_fields import OptionField
 from artgen.registry import Decorated, Registry
 from artgen.types import Image, PerCandidate
 
 if TYPE_CHECKING:
     from artgen.guides.base import Guide
     from artgen.renderers.base import Renderer
+
+
+WEIGHT_STEP = 0.001
+"""Slider step of a loss's weight: a quarter of the smallest weight that a renderer sets by default."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,27 @@ class LossRegistry(Registry[Loss]):
         """
         self.get(name)
         return self._traits[name]
+
+    def weight_field(self, name: str, default: float = 0.0) -> OptionField:
+        """Return the weight of a loss as an option; the first line of the loss's docstring is its help.
+
+        Args:
+            name: of the loss.
+            default: its weight if it is not given; see `Renderer.default_losses`.
+
+        Raises:
+            UsageError: there is no loss of this name; the message suggests the nearest.
+        """
+        documented = inspect.getdoc(self.get(name)) or ""
+        first_line = documented.partition("\n")[0]
+        return OptionField(
+            name=name,
+            kind="float",
+            step=WEIGHT_STEP,
+            default=default,
+            help=first_line.removeprefix("Return ").rstrip("."),
+            advanced=True,
+        )
 
 
 losses = LossRegistry("loss", "artgen.losses")

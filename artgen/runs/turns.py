@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from artgen.config import RunConfig, Turn
+from artgen.config.named_inputs import files_of
 from artgen.engine.optimiser import load_moments, make_optimiser, moments
 from artgen.engine.turns import change_elements, keep_candidate
 from artgen.errors import UsageError
@@ -62,7 +63,7 @@ def _changed_context(context: RunContext, config: RunConfig, turn: Turn) -> RunC
     renderer.surroundings = settings.surroundings
 
     named = [path for path in config.local_files() if path not in context.inputs]
-    named += [path for path in turn.local_files() if path not in context.inputs]
+    named += [path for path in files_of(turn) if path not in context.inputs]
     changed = make_context(
         settings,
         renderer,

@@ -13,8 +13,7 @@ from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
 from artgen import prompts
-from artgen.config import RunConfig
-from artgen.config import run as run_config
+from artgen.config import RunConfig, named_inputs
 from artgen.errors import UsageError
 from artgen.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from artgen.runs.defaults import resolve
@@ -246,7 +245,7 @@ def test_rerun_asks_before_it_reads(artgen, secret: Path, tmp_path: Path, monkey
 def parsed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How many terms and guides were parsed."""
     counted: Counter[str] = Counter()
-    parse_term, parse_guide = prompts._parse_term, run_config.parse_guide
+    parse_term, parse_guide = prompts._parse_term, named_inputs.parse_guide
 
     def counting_term(*arguments: object) -> object:
         counted["terms"] += 1
@@ -257,7 +256,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         return parse_guide(text)
 
     monkeypatch.setattr(prompts, "_parse_term", counting_term)
-    monkeypatch.setattr(run_config, "parse_guide", counting_guide)
+    monkeypatch.setattr(named_inputs, "parse_guide", counting_guide)
     return counted
 
 

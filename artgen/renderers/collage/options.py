@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Annotated
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
 from artgen.assets import Patch
+from artgen.option_kinds import ADVANCED, Kind
 from artgen.renderers.base import RendererOptions
 from artgen.renderers.collage.blending import Blending
 from artgen.renderers.collage.recolour import ColourSpace
@@ -26,16 +28,22 @@ class Sources(tuple[Patch, ...]):
 class CollageOptions(RendererOptions):
     """Options of `--renderer collage`."""
 
-    patches: str = Field(
+    patches: Annotated[str, Kind("patch sets")] = Field(
         "animals", description="patch sets, by name or path, separated by commas (artgen assets list)"
     )
-    include: str = Field("", description="use only patches whose names match, e.g. 'cat*,dog'")
-    min_pixels: int = Field(0, ge=0, description="skip patches whose longer side has fewer pixels")
-    max_pixels: int = Field(4096, ge=4, description="skip patches whose longer side has more pixels")
-    normalise_brightness: bool = Field(
-        False, description="brighten each patch until its brightest colour is 255"
+    include: str = Field(
+        "", description="use only patches whose names match, e.g. 'cat*,dog'", json_schema_extra=ADVANCED
     )
-    skip_bad: bool = Field(False, description="skip patches that cannot be read")
+    min_pixels: int = Field(
+        0, ge=0, description="skip patches whose longer side has fewer pixels", json_schema_extra=ADVANCED
+    )
+    max_pixels: int = Field(
+        4096, ge=4, description="skip patches whose longer side has more pixels", json_schema_extra=ADVANCED
+    )
+    normalise_brightness: bool = Field(
+        False, description="brighten each patch until its brightest colour is 255", json_schema_extra=ADVANCED
+    )
+    skip_bad: bool = Field(False, description="skip patches that cannot be read", json_schema_extra=ADVANCED)
     count: int = Field(100, ge=1, le=10_000, description="number of patches in the picture")
     blending: Blending = Field(
         "over", description="how overlapping patches combine; over: the upper one hides the lower"
@@ -44,10 +52,18 @@ class CollageOptions(RendererOptions):
         "rgb", description="colour space in which patches are tinted; none: keep their colours"
     )
     min_colour: float = Field(
-        0.0, ge=0, le=1, description="smallest factor of a colour (hsv: of saturation and value)"
+        0.0,
+        ge=0,
+        le=1,
+        description="smallest factor of a colour (hsv: of saturation and value)",
+        json_schema_extra=ADVANCED,
     )
-    max_colour: float = Field(1.0, ge=0, le=1, description="largest factor of a colour")
-    max_hue: float = Field(1.57, ge=0, le=6.3, description="largest factor of the hue (hsv)")
+    max_colour: float = Field(
+        1.0, ge=0, le=1, description="largest factor of a colour", json_schema_extra=ADVANCED
+    )
+    max_hue: float = Field(
+        1.57, ge=0, le=6.3, description="largest factor of the hue (hsv)", json_schema_extra=ADVANCED
+    )
     min_scale: float = Field(
         0.06,
         gt=0,
@@ -60,22 +76,45 @@ class CollageOptions(RendererOptions):
         le=4,
         description="largest patch: its longer side as a fraction of the picture's shorter side",
     )
-    min_rotation: float = Field(-180, ge=-180, le=180, description="smallest rotation in degrees")
-    max_rotation: float = Field(180, ge=-180, le=180, description="largest rotation in degrees")
-    min_squeeze: float = Field(0.6, ge=0.1, le=10, description="smallest factor of width over height")
-    max_squeeze: float = Field(1.6, ge=0.1, le=10, description="largest factor of width over height")
-    max_shear: float = Field(0.3, ge=0, le=2, description="largest shear to either side")
+    min_rotation: float = Field(
+        -180, ge=-180, le=180, description="smallest rotation in degrees", json_schema_extra=ADVANCED
+    )
+    max_rotation: float = Field(
+        180, ge=-180, le=180, description="largest rotation in degrees", json_schema_extra=ADVANCED
+    )
+    min_squeeze: float = Field(
+        0.6, ge=0.1, le=10, description="smallest factor of width over height", json_schema_extra=ADVANCED
+    )
+    max_squeeze: float = Field(
+        1.6, ge=0.1, le=10, description="largest factor of width over height", json_schema_extra=ADVANCED
+    )
+    max_shear: float = Field(
+        0.3, ge=0, le=2, description="largest shear to either side", json_schema_extra=ADVANCED
+    )
     margin: float = Field(
         0.15,
         ge=-0.4,
         le=1,
         description="how far a patch's centre may leave the picture, as a fraction of the shorter side",
+        json_schema_extra=ADVANCED,
     )
     swaps: float = Field(
-        0.05, ge=0, le=1, description="fraction of the patches that a mutation exchanges for others"
+        0.05,
+        ge=0,
+        le=1,
+        description="fraction of the patches that a mutation exchanges for others",
+        json_schema_extra=ADVANCED,
     )
-    mutated: float = Field(0.3, ge=0, le=1, description="fraction of the patches that a mutation moves")
-    invert: bool = Field(False, description="invert the colours (for ink on a white background)")
+    mutated: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="fraction of the patches that a mutation moves",
+        json_schema_extra=ADVANCED,
+    )
+    invert: bool = Field(
+        False, description="invert the colours (for ink on a white background)", json_schema_extra=ADVANCED
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> CollageOptions:

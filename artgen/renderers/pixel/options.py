@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
 from artgen.config.values import SizeField
+from artgen.option_kinds import ADVANCED, Kind
 from artgen.palettes import MOST_COLOURS
 from artgen.renderers.base import RendererOptions
 from artgen.renderers.pixel.cells import LATTICES, CellShape
@@ -15,14 +18,20 @@ class PixelOptions(RendererOptions):
     """Options of the pixel renderer."""
 
     cells: int = Field(32, ge=1, le=1024, description="cells along the longer side")
-    grid: SizeField | None = Field(None, description="cells across and down, WxH; overrides --cells")
+    grid: SizeField | None = Field(
+        None, description="cells across and down, WxH; overrides --cells", json_schema_extra=ADVANCED
+    )
     levels: int = Field(
-        1, ge=1, le=10, description="coarse to fine: start with cells 2^(levels-1) times as large"
+        1,
+        ge=1,
+        le=10,
+        description="coarse to fine: start with cells 2^(levels-1) times as large",
+        json_schema_extra=ADVANCED,
     )
     shape: CellShape = Field(
         "square", description="shape of the cells: square, brick, hex, triangle, diamond or knit"
     )
-    palette: str | None = Field(
+    palette: Annotated[str, Kind("palette")] | None = Field(
         None, description="colours separated by commas, a .gpl, .hex or .pal file, or the name of a palette"
     )
     colours: int | None = Field(

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from artgen.errors import InputError
 from artgen.images import parse_colour
+from artgen.option_kinds import ADVANCED, Kind
 from artgen.renderers.base import RendererOptions
 
 MOST_STROKES = 100_000
@@ -36,33 +37,39 @@ def _joined(values: tuple[int, ...]) -> str:
     return ",".join(str(value) for value in values)
 
 
-Growth = Annotated[tuple[int, ...], BeforeValidator(_counts), PlainSerializer(_joined)]
+Growth = Annotated[tuple[int, ...], BeforeValidator(_counts), PlainSerializer(_joined), Kind("counts")]
 
 
 class StrokesOptions(RendererOptions):
     """Options of the strokes renderer; lengths are fractions of the picture's shorter side."""
 
     strokes: Growth = Field((160,), description="number of strokes, or a growing series such as 4,8,16,32,64")
-    segments: int = Field(1, ge=1, le=8, description="cubic Bezier curves in each stroke")
+    segments: int = Field(
+        1, ge=1, le=8, description="cubic Bezier curves in each stroke", json_schema_extra=ADVANCED
+    )
     shape: Literal["open", "closed"] = Field("open", description="open: brush strokes; closed: filled shapes")
     fill: Literal["nonzero", "evenodd"] = Field(
-        "nonzero", description="which parts of a closed shape that crosses itself are filled"
+        "nonzero",
+        description="which parts of a closed shape that crosses itself are filled",
+        json_schema_extra=ADVANCED,
     )
     ink: Literal["free", "palette", "black"] = Field(
         "free", description="colours of the strokes: any, only those of --palette, or only black"
     )
-    palette: str | None = Field(
+    palette: Annotated[str, Kind("palette")] | None = Field(
         None,
         description="colours separated by commas, a .gpl, .hex or .pal file, or the name of a palette; "
         "implies --ink palette",
     )
-    paper: str | None = Field(
+    paper: Annotated[str, Kind("colour", words=("learned", "transparent"))] | None = Field(
         None,
         description="a colour that covers the background, 'learned', or 'transparent'; "
         "by default the background shows",
     )
     start: Literal["edges", "saliency"] = Field(
-        "edges", description="with --init PICTURE: place strokes on its edges, or where the guide looks"
+        "edges",
+        description="with --init PICTURE: place strokes on its edges, or where the guide looks",
+        json_schema_extra=ADVANCED,
     )
     spread: float | None = Field(
         None,
@@ -70,17 +77,19 @@ class StrokesOptions(RendererOptions):
         le=1,
         description="fraction of the canvas, around its centre, where random strokes start; "
         "default: 0.65 with a plain border, otherwise 1",
+        json_schema_extra=ADVANCED,
     )
     width: float = Field(0.04, gt=0, le=1, description="width of a stroke at the start")
-    thinnest: float = Field(0.002, ge=0, le=1, description="smallest width")
-    widest: float = Field(0.25, gt=0, le=1, description="largest width")
-    opaque: bool = Field(False, description="make all strokes fully opaque")
+    thinnest: float = Field(0.002, ge=0, le=1, description="smallest width", json_schema_extra=ADVANCED)
+    widest: float = Field(0.25, gt=0, le=1, description="largest width", json_schema_extra=ADVANCED)
+    opaque: bool = Field(False, description="make all strokes fully opaque", json_schema_extra=ADVANCED)
     taper: float = Field(
         0.0, ge=0, le=0.5, description="fraction of a stroke over which each end narrows to a point"
     )
     blend: Literal["srgb", "linear"] = Field(
         "srgb",
         description="colour space of the blending: srgb as in browsers, or linear light (the SVG then looks darker)",
+        json_schema_extra=ADVANCED,
     )
 
     @property

@@ -24,8 +24,8 @@ from artgen.renderers.base import (
     Surroundings,
     renderers,
 )
-from artgen.renderers.editing import Addition
 from artgen.renderers.binning import TILE_SIDE
+from artgen.renderers.editing import Addition
 from artgen.renderers.strokes.elements import StrokeSet
 from artgen.renderers.strokes.export import drawing_of, layer_names, layers_of, triple
 from artgen.renderers.strokes.from_svg import strokes_of
@@ -217,6 +217,7 @@ class Strokes(StrokeSet):
         )
         levels = self.level.amax(1, keepdim=True).expand(-1, addition.count)  # [P, M]
         return {**self._inked(strokes)._asdict(), "level": levels}
+
     def visibility(self, size: Size, window: Window, weight: Tensor) -> Tensor:
         """Return [P, N] how many pixels of a window each stroke fills; see `artgen.renderers.point`."""
         with torch.no_grad():
