@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image as Pillow
 
-from artgen.errors import RunError
-from artgen.files import write_atomically
+from artgen.errors import InputError, RunError, broken_input
+from artgen.files import open_file, write_atomically
 
 Frame = UInt8[np.ndarray, "height width 3"]
 
@@ -87,5 +87,21 @@ def _held(frames: Sequence[Path], repeats: int) -> Iterator[Frame]:
     if not frames:
         raise RunError("there are no frames for the film; let the run make at least one step")
     for path in [*frames, *[frames[-1]] * repeats]:
-        with Pillow.open(path, formats=["PNG"]) as picture:
-            yield np.asarray(picture.convert("RGB"))
+        yield _frame(path)
+
+
+def _frame(path: Path) -> Frame:
+    """Return the picture in a file.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    try:
+        with (
+            broken_input(f"{path}: not a frame of a film", "remove it"),
+            open_file(path) as file,
+            Pillow.open(file, formats=["PNG"]) as picture,
+        ):
+            return np.asarray(picture.convert("RGB"))
+    except InputError as error:
+        raise RunError(str(error)) from None

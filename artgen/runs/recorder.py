@@ -18,7 +18,7 @@ from artgen.export.timelapse import Timelapse
 from artgen.files import write_atomically
 from artgen.runs.context import RunContext
 from artgen.runs.metrics import Metrics
-from artgen.runs.report import Outcome, RunResult, run_report
+from artgen.runs.report import REPORT, Outcome, RunResult, run_report
 from artgen.types import Image
 
 Run = Generator[Event, None, RunResult]
@@ -150,7 +150,7 @@ class Recorder:
             summary.credits,
             error=str(failure) if failure is not None else None,
         )
-        write_atomically(self._folder / "run.json", report.encode())
+        write_atomically(self._folder / REPORT, report.encode())
         return result, self._finish_film(summary.step)
 
     def _finish_film(self, step: int) -> list[Notice]:

@@ -14,7 +14,7 @@ from defusedxml import ElementTree
 from PIL import ImageColor
 
 from artgen.errors import InputError
-from artgen.files import require_plain_file
+from artgen.files import read_file
 from artgen.geometry import Size
 from artgen.svg.path_data import (
     IDENTITY,
@@ -74,14 +74,7 @@ def read_svg(path: Path) -> Drawing:
     Raises:
         InputError: no such file, too large, malformed or hostile.
     """
-    try:
-        require_plain_file(path)
-        if path.stat().st_size > LARGEST_SVG_FILE:
-            raise InputError(f"{path}: larger than {LARGEST_SVG_FILE} bytes; simplify the drawing")
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    return parse_svg(content, str(path))
+    return parse_svg(read_file(path, LARGEST_SVG_FILE, "check the path"), str(path))
 
 
 def parse_svg(content: bytes | str, name: str = "the SVG") -> Drawing:
