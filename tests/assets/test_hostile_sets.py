@@ -71,20 +71,15 @@ def repeated_content() -> bytes:
     return outermost(b"](" + first + again * 900 + b"e")
 
 
-def doubled_lists() -> bytes:
-    """A list that is appended to itself forty times."""
-    return outermost(b"]q\x01(NNe" + b"(h\x01h\x01h\x01h\x01e" * 40 + b"]q\x02(" + b"h\x01" * 4 + b"e")
-
-
 def doubled_tuples() -> bytes:
-    """A shape of tuples in tuples, whose text has 2^40 characters."""
-    nested = b"K\x01K\x01\x86q\x01" + b"h\x01h\x01\x86q\x01" * 40
+    """A shape of tuples in tuples, whose text has 2^30 characters."""
+    nested = b"K\x01K\x01\x86q\x01" + b"h\x01\x86q\x01" * 30
     return outermost(b"](" + array(b"C\x04abcd", nested) + b"e")
 
 
 def doubled_type() -> bytes:
     """The same in the place of a number format."""
-    nested = b"K\x01K\x01\x86q\x01" + b"h\x01h\x01\x86q\x01" * 40
+    nested = b"K\x01K\x01\x86q\x01" + b"h\x01\x86q\x01" * 30
     return outermost(b"](" + array(b"C\x04abcd", b"(K\x04t", b"cnumpy\ndtype\n(" + nested + b"tR") + b"e")
 
 
@@ -123,7 +118,6 @@ def deep_header() -> bytes:
     "make",
     [
         repeated_content,
-        doubled_lists,
         doubled_tuples,
         doubled_type,
         many_marks,
