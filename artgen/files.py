@@ -48,7 +48,7 @@ def open_file(path: Path, limit: int | None = None, cure: str = "check the path"
         require_plain_file(path)
         descriptor = os.open(path, _FLAGS)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; {cure}") from None
+        raise InputError(f"{path}: cannot be read (no such file); {cure}") from None
     except (OSError, ValueError) as error:  # ValueError: the name contains a NUL
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be read ({reason}); {cure}") from None

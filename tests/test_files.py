@@ -87,7 +87,7 @@ def test_everything_else_is_refused(tmp_path: Path):
         (Path("/dev/zero"), "is a pipe or a device"),
         (tmp_path / "large", "is larger than 100 bytes"),
         (tmp_path / "latin", "is not UTF-8 text"),
-        (tmp_path / "missing", "no such file; ask me"),
+        (tmp_path / "missing", r"no such file\); ask me"),
         (tmp_path / ("x" * 300), "cannot be read"),
         (tmp_path / "a\0b", "cannot be read"),
         (tmp_path, "is a folder"),
