@@ -19,7 +19,8 @@ def main() -> int:
         content = sys.stdin.buffer.read().decode()
         picture = resvg_py.svg_to_bytes(svg_string=content, width=int(width))
     except BaseException as error:  # the extension may raise anything, a panic included
-        sys.stderr.write(" ".join(str(error).split())[:200] or type(error).__name__)
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        sys.stderr.buffer.write(reason.encode(errors="replace"))
         return 3
     sys.stdout.buffer.write(bytes(picture))
     return 0
