@@ -16,8 +16,13 @@ from artgen.files import open_file, write_atomically
 
 Frame = UInt8[np.ndarray, "height width 3"]
 
-QUALITY = "18"
-"""x264's constant rate factor: 18 is visually lossless for most pictures."""
+ENCODER_OPTIONS = {"crf": "21", "preset": "veryfast", "threads": "1", "x264-params": "mbtree=0"}
+"""Options of x264.
+
+A constant rate factor of 21 without macroblock trees is visually lossless for most pictures, as 18 is with
+them. The trees are left out because x264 then decides by memory that it has not written: of 60 films
+with the same frames, sides not divisible by 16, up to 13 were different.
+"""
 GIF_TICK = 0.01
 """Unit of a GIF's frame durations in seconds. Browsers slow down frames shorter than two units."""
 
@@ -41,7 +46,7 @@ def write_mp4(path: Path, frames: Sequence[Path], rate: int, hold: float) -> Non
         with av.open(buffer, "w", format="mp4") as container:
             stream = container.add_stream("libx264", rate=Fraction(rate))
             stream.pix_fmt = "yuv420p"
-            stream.options = {"crf": QUALITY, "preset": "veryfast", "threads": "1"}
+            stream.options = dict(ENCODER_OPTIONS)
             for index, pixels in enumerate(_held(frames, round(hold * rate))):
                 pixels = pad_to_even(pixels)
                 if not index:
