@@ -21,6 +21,10 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """Opening a pipe does not wait for its other end; for plain files the flags change nothing."""
 
 
+class MissingFileError(InputError):
+    """A file that is not there."""
+
+
 def require_plain_file(path: Path) -> None:
     """Refuse pipes and devices, which could block or never end; a missing file passes.
 
@@ -42,13 +46,14 @@ def open_file(path: Path, limit: int | None = None, cure: str = "check the path"
         cure: what to do about an error, for the message.
 
     Raises:
-        InputError: it is missing, not a plain file, larger than `limit`, or cannot be opened.
+        MissingFileError: there is no such file.
+        InputError: it is not a plain file, larger than `limit`, or cannot be opened.
     """
     try:
         require_plain_file(path)
         descriptor = os.open(path, _FLAGS)
     except FileNotFoundError:
-        raise InputError(f"{path}: cannot be read (no such file); {cure}") from None
+        raise MissingFileError(f"{path}: cannot be read (no such file); {cure}") from None
     except (OSError, ValueError) as error:  # ValueError: the name contains a NUL
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be read ({reason}); {cure}") from None

@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from torch import Tensor
 
 from artgen.errors import InputError
-from artgen.files import read_file
+from artgen.files import MissingFileError, read_file
 from artgen.jpeg import require_few_scans
 
 LARGEST_PIXELS = 64_000_000
@@ -36,7 +36,7 @@ def read_picture(path: Path | str) -> Float[Tensor, "1 channels height width"]:
     """
     path = Path(path)
     try:
-        content = read_file(path, LARGEST_PICTURE_FILE)
+        content = read_file(path, LARGEST_PICTURE_FILE, "give a smaller picture")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Pillow.open(io.BytesIO(content), formats=FORMATS) as picture:
@@ -44,6 +44,8 @@ def read_picture(path: Path | str) -> Float[Tensor, "1 channels height width"]:
                 if picture.format == "JPEG":
                     require_few_scans(content, picture.size, str(path))
                 pixels = _as_rgba(picture)
+    except MissingFileError:
+        raise InputError(f"{path}: no such picture; check the path") from None
     except Pillow.DecompressionBombError:
         raise InputError(f"{path}: more than {LARGEST_PIXELS} pixels; make it smaller first") from None
     except InputError:

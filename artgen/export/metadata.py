@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from PIL import Image as Pillow
 
 from artgen.errors import InputError
-from artgen.files import open_file
+from artgen.files import MissingFileError, open_file
 from artgen.plain_json import read_json
 
 METADATA_KEY = "artgen"
@@ -77,11 +77,11 @@ def read_entry(path: Path, key: str, cure: str) -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with open_file(path) as file, Pillow.open(file, formats=["PNG", "WEBP"]) as picture:
+            with open_file(path, cure=cure) as file, Pillow.open(file, formats=["PNG", "WEBP"]) as picture:
                 if picture.format == "WEBP":
                     return _configuration_of(picture.info.get("xmp")) if key == METADATA_KEY else None
                 text = picture.info.get(key)  # written before the pixels
-    except FileNotFoundError:
+    except MissingFileError:
         raise InputError(f"{path}: no such picture; {cure}") from None
     except InputError:
         raise
