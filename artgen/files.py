@@ -35,7 +35,7 @@ def require_plain_file(path: Path) -> None:
         raise _not_plain(path)
 
 
-def open_file(path: Path, limit: int | None = None, cure: str = "check the path") -> io.BufferedIOBase:
+def open_file(path: Path, limit: int | None = None, cure: str = "check the path") -> io.BufferedReader:
     """Open a plain file for reading. Pipes and devices are refused without reading from them.
 
     A file that states no size, such as those of /proc, is opened as an empty one: reading it may never end.
@@ -73,7 +73,7 @@ def open_file(path: Path, limit: int | None = None, cure: str = "check the path"
         raise problem
     if facts.st_size == 0:
         os.close(descriptor)
-        return io.BytesIO()
+        return io.BufferedReader(io.BytesIO())
     return os.fdopen(descriptor, "rb")
 
 

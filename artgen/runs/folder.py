@@ -110,6 +110,8 @@ def remove_temporary_files(folder: Path) -> None:
         folder: of the run, in which no other process writes.
     """
     for part in (folder, folder / "tiles", folder / "frames"):
+        if part.is_symlink() and part != folder:
+            continue
         for path in part.glob(".*"):
             match = _TEMPORARY.fullmatch(path.name)
             if match is None or path.is_symlink() or not path.is_file():

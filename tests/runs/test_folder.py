@@ -31,6 +31,15 @@ def test_only_temporary_files_of_ours_are_removed(tmp_path: Path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / ".run.json.abcdefgh").symlink_to(tmp_path / ".gitignore")
+    elsewhere = tmp_path.with_name("elsewhere")
+    elsewhere.mkdir()
+    (elsewhere / ".0000001.png.abcdefgh").touch()
+    run = tmp_path.with_name("linked")
+    run.mkdir()
+    (run / "frames").symlink_to(elsewhere)
+    remove_temporary_files(run)
+    assert len(list(elsewhere.iterdir())) == 1
+
     with claimed(tmp_path):
         left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {*OTHERS, ".run.json.abcdefgh"}
