@@ -19,8 +19,8 @@ from artgen.jpeg import require_few_scans
 
 LARGEST_PIXELS = 64_000_000
 """Most pixels a picture may have; checked before it is decoded."""
-LARGEST_PICTURE_FILE = 1 << 29
-"""Largest picture file in bytes, what that many pixels of 16 bits and four channels take."""
+LARGEST_PICTURE_FILE = 1 << 28
+"""Largest picture file in bytes: that many pixels with four uncompressed channels of 8 bits."""
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 """Formats that are read; Pillow's other decoders are never tried."""
 

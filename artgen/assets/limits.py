@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import struct
+import io
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from artgen.errors import InputError
@@ -53,20 +55,34 @@ def require_small_archive(path: Path) -> None:
         InputError: not a plain file, or too large.
     """
     with open_file(path, MAX_SET_BYTES, "divide it") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - _TAIL))
-        tail = file.read()
-
-    if _directory_size(tail) > _MAX_DIRECTORY:
+        sizes = list(_directory_sizes(file))
+    if max(sizes, default=0) > _MAX_DIRECTORY:
         raise InputError(f"{path}: contains too many files; at most {MAX_FILES:,} are read")
 
 
-def _directory_size(tail: bytes) -> int:
-    """Return the size of the table of contents that the last bytes of an archive state, 0 without one."""
-    largest = 0
-    for signature, offset, layout in ((b"PK\5\6", 12, "<L"), (b"PK\6\6", 40, "<Q")):
-        start = tail.rfind(signature)
-        stated = tail[start + offset : start + offset + struct.calcsize(layout)]
-        if start >= 0 and len(stated) == struct.calcsize(layout):
-            largest = max(largest, struct.unpack(layout, stated)[0])
-    return largest
+def _directory_sizes(file: io.BufferedReader) -> Iterator[int]:
+    """Yield what an archive's end records state as the size of its table of contents.
+
+    There is a record of 32 bits, and for large archives one of 64 bits, which lies before it or where a
+    third record says.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _TAIL))
+    tail = file.read()
+
+    for place in _places(tail, b"PK\5\6"):
+        yield int.from_bytes(tail[place + 12 : place + 16], "little")
+    for place in _places(tail, b"PK\6\6"):
+        yield int.from_bytes(tail[place + 40 : place + 48], "little")
+    for place in _places(tail, b"PK\6\7"):
+        record = int.from_bytes(tail[place + 8 : place + 16], "little")
+        file.seek(min(record + 40, size))
+        yield int.from_bytes(file.read(8), "little")
+
+
+def _places(content: bytes, part: bytes) -> Iterator[int]:
+    """Yield where a part occurs in some bytes."""
+    place = content.find(part)
+    while place >= 0:
+        yield place
+        place = content.find(part, place + 1)

@@ -210,6 +210,15 @@ def test_the_table_of_contents_of_an_archive_is_limited(tmp_path: Path, monkeypa
         load_set(path)
 
 
+def test_the_table_of_contents_of_a_large_archive_may_be_anywhere(tmp_path: Path):
+    record = b"PK\6\6" + bytes(36) + struct.pack("<Q", 2**40) + bytes(8)
+    locator = b"PK\6\7" + bytes(4) + struct.pack("<QL", 0, 1)
+    end = b"PK\5\6" + bytes(8) + struct.pack("<LLH", 0, 0, 0)
+    (tmp_path / "set.zip").write_bytes(record + bytes(2**18) + locator + end)
+    with pytest.raises(InputError, match="too many files"):
+        load_set(tmp_path / "set.zip")
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
 def test_archives_of_uncommon_methods_are_refused(method: int, tmp_path: Path):
     path = zipped(tmp_path / "set.zip", {"a.png": png(8)}, method)
