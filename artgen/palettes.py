@@ -104,7 +104,7 @@ def read_palette(path: Path) -> Palette:
     Raises:
         InputError: the file is missing, damaged, empty, in another format, or has too many colours.
     """
-    data = read_file(path, LARGEST_PALETTE_FILE, "check that it is a palette")
+    data = read_file(path, LARGEST_PALETTE_FILE)
     if data.startswith(b"RIFF"):
         return Palette(path.stem, _checked(_riff_colours(data, path), str(path)))
     try:
