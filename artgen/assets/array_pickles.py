@@ -187,7 +187,9 @@ class Machine:
         arguments, function = self.stack.pop(), self.stack.pop()
         if not isinstance(function, _Name) or not isinstance(arguments, tuple):
             raise ValueError("it calls something that is not a name")
-        self.stack.append(getattr(self, f"_make_{function.strip('_')}")(*arguments))
+        if function not in _FUNCTIONS:
+            raise ValueError(f"it calls {function}")
+        self.stack.append(_FUNCTIONS[function](self, *arguments))
 
     def _make_reconstruct(self, kind: Any, shape: Any, code: Any) -> Array:
         self.arrays += 1
@@ -247,6 +249,12 @@ _CONSTANTS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE"), _same),
     **dict.fromkeys(("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"), _same),
     **dict.fromkeys(("SHORT_BINSTRING", "BINSTRING"), lambda text: text.encode("latin1")),
+}
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "_reconstruct": Machine._make_reconstruct,
+    "dtype": Machine._make_dtype,
+    "encode": Machine._make_encode,
+    "_frombuffer": Machine._make_frombuffer,
 }
 _ACTIONS: dict[str, Callable[[Machine, Any], None]] = {
     "MARK": Machine._mark,

@@ -29,6 +29,8 @@ MAX_SIDE = 4096
 """Longest side of a patch in pixels."""
 MIN_SIDE = 4
 """Shortest side that the visible part of a patch may have, in pixels."""
+MAX_NAME = 500
+"""Longest name of a file in an archive, with its folders."""
 MAX_BYTES = 32 * 2**20
 """Largest single file in a patch set."""
 PATCH_FORMATS = {".png": "PNG", ".webp": "WEBP"}
@@ -72,7 +74,7 @@ class ZipFiles(Mapping[str, bytes]):
             self._archive = zipfile.ZipFile(path)
             entries = [entry for entry in self._archive.infolist() if not entry.is_dir()]
         except (zipfile.BadZipFile, OSError, ValueError, struct.error, NotImplementedError) as error:
-            raise InputError(f"{path}: not a zip archive, or a damaged one ({error})") from None
+            raise InputError(f"{path}: not a zip archive, or a damaged one ({_one_line(error)})") from None
         if len(entries) > MAX_FILES:
             raise InputError(f"{path}: {len(entries)} files in one archive; at most {MAX_FILES} are read")
         if sum(entry.file_size for entry in entries) > MAX_SET_BYTES:
@@ -85,8 +87,12 @@ class ZipFiles(Mapping[str, bytes]):
 
     def _check(self, entry: zipfile.ZipInfo) -> None:
         name = entry.filename
+        if len(name) > MAX_NAME:
+            raise InputError(f"{self._path}: {_shown(name)} is a name of more than {MAX_NAME} characters")
         if name.startswith("/") or ":" in name or "\\" in name or ".." in PurePosixPath(name).parts:
-            raise InputError(f"{self._path}: contains {name!r}, which leads out of the archive; refused")
+            raise InputError(
+                f"{self._path}: contains {_shown(name)}, which leads out of the archive; refused"
+            )
         if entry.file_size > MAX_BYTES:
             raise InputError(f"{self._path}: {name!r} has {entry.file_size:,} bytes; at most {MAX_BYTES:,}")
         if entry.flag_bits & 1:
@@ -101,7 +107,7 @@ class ZipFiles(Mapping[str, bytes]):
             with self._archive.open(self._entries[name]) as file:
                 data = file.read(MAX_BYTES + 1)
         except (zipfile.BadZipFile, OSError, zlib.error, EOFError, ValueError, RuntimeError) as error:
-            raise InputError(f"{self._path}: {name!r} is damaged ({error})") from None
+            raise InputError(f"{self._path}: {_shown(name)} is damaged ({_one_line(error)})") from None
         if len(data) > MAX_BYTES:
             raise InputError(f"{self._path}: {name!r} is larger than the archive states; refused")
         return data
@@ -206,6 +212,11 @@ def crop_to_alpha(pixels: Pixels, name: str) -> Pixels:
         height, width = cropped.shape[:2]
         raise InputError(f"{name}: covers only {width} x {height} pixels; at least {MIN_SIDE} x {MIN_SIDE}")
     return np.ascontiguousarray(cropped)
+
+
+def _shown(name: str) -> str:
+    """Return the beginning of a name in quotes, for messages."""
+    return repr(name[:100])
 
 
 def _one_line(error: BaseException) -> str:

@@ -9,13 +9,14 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from artgen.assets import limits
-from artgen.assets.files import decode_picture
+from artgen.assets.files import ZipFiles, decode_picture
 from artgen.assets.object_arrays import read_object_arrays
 from artgen.assets.sets import load_patches, load_set
 from artgen.config.yaml import read_yaml
@@ -262,3 +263,39 @@ def test_large_jpegs_may_have_fewer_scans():
     with pytest.raises(InputError, match="21 scans"):
         require_few_scans(data, (10_000, 10_000), "a.jpg")
     require_few_scans(data, (5_000, 5_000), "a.jpg")
+
+
+def changed(data: bytes, random: Random) -> bytes:
+    """Return a file with some bytes changed, inserted or removed."""
+    content = bytearray(data)
+    for _ in range(random.choice((1, 2, 8))):
+        place = random.randrange(len(content))
+        if random.random() < 0.5:
+            content[place] ^= 1 << random.randrange(8)
+        elif random.random() < 0.5:
+            content[place] = random.choice(b"(t\x85\x86hqR]ae.NKJX\x8cC\x93\x94\x88\xff\0")
+        else:
+            content[place : place + random.randrange(9)] = content[:: random.randrange(1, 99)][:40]
+    return bytes(content)
+
+
+def test_damaged_files_are_read_or_refused_in_one_line(tmp_path: Path):
+    arrays = np.empty(3, object)
+    arrays[:] = [np.full((5, 6, 4), 7, np.uint8)] * 3
+    files = [("a.npy", npy(pickle.dumps(arrays, protocol))) for protocol in (2, 3, 4, 5)]
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        archive = zipped(tmp_path / "a.zip", {"a.png": png(8), "patchset.yaml": b"title: a"}, method)
+        files.append(("a.zip", archive.read_bytes()))
+
+    random = Random(5)
+    read = 0
+    for _ in range(2000):
+        name, data = random.choice(files)
+        path = tmp_path / name
+        path.write_bytes(changed(data, random))
+        try:
+            found = load_set(path, skip_bad=True).patches if name == "a.npy" else dict(ZipFiles(path))
+            read += len(found) > 0
+        except ArtgenError as error:
+            assert len(str(error)) < 700 and "\n" not in str(error)
+    assert 100 < read < 1900
