@@ -14,10 +14,13 @@ from PIL import Image as Pillow
 from torch import Tensor
 
 from artgen.errors import InputError
-from artgen.files import require_plain_file
+from artgen.files import MissingFileError, read_file
+from artgen.jpeg import require_few_scans
 
 LARGEST_PIXELS = 64_000_000
 """Most pixels a picture may have; checked before it is decoded."""
+LARGEST_PICTURE_FILE = 1 << 28
+"""Largest picture file in bytes: that many pixels with four uncompressed channels of 8 bits."""
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 """Formats that are read; Pillow's other decoders are never tried."""
 
@@ -33,13 +36,15 @@ def read_picture(path: Path | str) -> Float[Tensor, "1 channels height width"]:
     """
     path = Path(path)
     try:
-        require_plain_file(path)
+        content = read_file(path, LARGEST_PICTURE_FILE, "give a smaller picture")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Pillow.open(path, formats=FORMATS) as picture:
+            with Pillow.open(io.BytesIO(content), formats=FORMATS) as picture:
                 _check_size(path, picture.size)
+                if picture.format == "JPEG":
+                    require_few_scans(content, picture.size, str(path))
                 pixels = _as_rgba(picture)
-    except FileNotFoundError:
+    except MissingFileError:
         raise InputError(f"{path}: no such picture; check the path") from None
     except Pillow.DecompressionBombError:
         raise InputError(f"{path}: more than {LARGEST_PIXELS} pixels; make it smaller first") from None

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from artgen.errors import InputError, UsageError, did_you_mean
-from artgen.files import require_plain_file, shipped_folder
+from artgen.files import read_file, shipped_folder
 from artgen.images import parse_colour
 from artgen.named_files import PALETTE_SUFFIXES as SUFFIXES
 from artgen.named_files import palette_file, user_path
@@ -104,16 +104,7 @@ def read_palette(path: Path) -> Palette:
     Raises:
         InputError: the file is missing, damaged, empty, in another format, or has too many colours.
     """
-    try:
-        require_plain_file(path)
-        with path.open("rb") as file:
-            data = file.read(LARGEST_PALETTE_FILE + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    if len(data) > LARGEST_PALETTE_FILE:
-        raise InputError(
-            f"{path}: larger than {LARGEST_PALETTE_FILE} bytes, which is too large for a palette; give another file"
-        )
+    data = read_file(path, LARGEST_PALETTE_FILE)
     if data.startswith(b"RIFF"):
         return Palette(path.stem, _checked(_riff_colours(data, path), str(path)))
     try:

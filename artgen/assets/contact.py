@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,10 @@ from PIL import Image, ImageDraw
 
 from artgen.assets.sets import Patch
 from artgen.errors import UsageError
+from artgen.files import write_atomically
 
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+"""Pillow's name of a sheet's format by the end of its name."""
 _CHECK = ((200, 200, 200), (228, 228, 228))
 
 
@@ -59,15 +63,31 @@ def overview(sets: Mapping[str, Sequence[Patch]], columns: int = 14, side: int =
     return sheet
 
 
+def require_new_sheet(path: Path, force: bool) -> None:
+    """Check the file of a contact sheet before the work begins.
+
+    Args:
+        path: the file.
+        force: whether it may replace a file.
+
+    Raises:
+        UsageError: it is neither a PNG nor a JPEG, or a file is there.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(f"{path}: a contact sheet is a .png or .jpg file; choose such a name")
+    if path.exists() and not force:
+        raise UsageError(f"{path}: exists; choose another name, or replace it with --force")
+
+
 def save_sheet(sheet: Image.Image, path: Path) -> None:
     """Write a contact sheet.
 
     Raises:
-        UsageError: the file is neither a PNG nor a JPEG.
+        RunError: it cannot be written.
     """
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise UsageError(f"{path}: a contact sheet is a .png or .jpg file")
-    sheet.save(path)
+    content = io.BytesIO()
+    sheet.save(content, FORMATS[path.suffix.lower()])
+    write_atomically(path, content.getvalue())
 
 
 def _chequer(draw: ImageDraw.ImageDraw, left: int, top: int, cell: int, step: int = 13) -> None:

@@ -8,7 +8,8 @@ A. Blake, 2004), here with smoothed likelihoods in place of the graph cut.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import io
+from collections.abc import Iterator
 from typing import Literal, get_args
 
 import numpy as np
@@ -172,39 +173,10 @@ def rasterise(svg: bytes, name: str, side: int) -> Pixels:
     """Return an SVG file as a patch; needs resvg-py, which is an extra.
 
     Raises:
-        InputError: not an SVG, or one that refers to other files.
+        InputError: not an SVG, one that refers to other files, or one that takes too much to draw.
         UsageError: resvg-py is not installed.
     """
-    from defusedxml import ElementTree
-    from defusedxml.common import DefusedXmlException
+    from artgen.svg.rasterise import rasterise_svg
 
-    renderer = _resvg()
-    try:
-        root = ElementTree.fromstring(svg)
-    except (ElementTree.ParseError, DefusedXmlException, ValueError) as error:
-        raise InputError(
-            f"{name}: not an SVG file, or a damaged one ({' '.join(str(error).split())[:100]})"
-        ) from None
-    for element in root.iter():
-        for key, value in element.attrib.items():
-            if key.endswith("href") and not value.startswith(("#", "data:")):
-                raise InputError(
-                    f"{name}: refers to {value[:60]!r}; only content of the file itself is drawn"
-                )
-    import io
-
-    try:
-        png = bytes(renderer(svg_string=svg.decode(), width=2 * side))
-        return crop_to_alpha(np.array(Image.open(io.BytesIO(png)).convert("RGBA")), name)
-    except InputError:
-        raise
-    except Exception as error:  # the extension may raise any exception
-        raise InputError(f"{name}: cannot be drawn ({' '.join(str(error).split())[:100]})") from None
-
-
-def _resvg() -> Callable[..., bytes]:
-    try:
-        import resvg_py
-    except ModuleNotFoundError:
-        raise UsageError("drawing SVG files needs resvg-py; pip install resvg-py") from None
-    return resvg_py.svg_to_bytes
+    png = rasterise_svg(svg, name, 2 * side)
+    return crop_to_alpha(np.array(Image.open(io.BytesIO(png)).convert("RGBA")), name)

@@ -13,7 +13,6 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from artgen.assets.files import (
-    MAX_FILES,
     MAX_SIDE,
     PATCH_FORMATS,
     FolderFiles,
@@ -21,16 +20,19 @@ from artgen.assets.files import (
     ZipFiles,
     crop_to_alpha,
     decode_patch,
-    read_bytes,
 )
+from artgen.assets.limits import MAX_FILES, MAX_SET_PIXELS, PixelBudget
 from artgen.assets.object_arrays import read_object_arrays
 from artgen.config.yaml import read_yaml
 from artgen.errors import InputError, UsageError, did_you_mean
-from artgen.files import require_plain_file, shipped_folder
+from artgen.files import read_file, require_plain_file, shipped_folder
 from artgen.named_files import patch_set_names, user_path
 
 MANIFEST = "patchset.yaml"
 MAX_MANIFEST = 4 * 2**20
+"""Largest `patchset.yaml` in bytes; one of 5,000 patches with credits has about 1,500,000."""
+MAX_ARRAY_FILE = 2**29
+"""Largest `.npy` file in bytes."""
 Warn = Callable[[str], None]
 
 log = logging.getLogger(__name__)
@@ -217,15 +219,18 @@ def _from_files(files: Mapping[str, bytes], manifest: Manifest, path: Path, note
             note(f"{path / name}: is not listed in {MANIFEST}")
         pictures = set(manifest.patches)
     patches = []
+    budget = PixelBudget(str(path))
     for name in sorted(pictures):
         try:
-            patches.append(_load_patch(files, name, manifest, path))
+            patches.append(_load_patch(files, name, manifest, path, budget))
         except InputError as error:
             note(str(error))
     return patches
 
 
-def _load_patch(files: Mapping[str, bytes], name: str, manifest: Manifest, path: Path) -> Patch:
+def _load_patch(
+    files: Mapping[str, bytes], name: str, manifest: Manifest, path: Path, budget: PixelBudget
+) -> Patch:
     entry = manifest.patches.get(name, PatchEntry())
     where = str(path / name)
     try:
@@ -237,7 +242,7 @@ def _load_patch(files: Mapping[str, bytes], name: str, manifest: Manifest, path:
     return Patch(
         name=entry.name or PurePosixPath(name).stem,
         set_name=path.stem,
-        pixels=decode_patch(data, where),
+        pixels=decode_patch(data, where, budget),
         source=entry.source or manifest.source,
         licence=entry.licence or manifest.licence,
         author=entry.author or manifest.author,
@@ -245,21 +250,23 @@ def _load_patch(files: Mapping[str, bytes], name: str, manifest: Manifest, path:
 
 
 def _from_arrays(path: Path, note: Warn) -> list[Patch]:
+    data = read_file(path, MAX_ARRAY_FILE, "divide the set")
+    budget = PixelBudget(str(path))
     patches = []
-    for index, array in enumerate(read_object_arrays(read_bytes(path, 2**30), str(path))):
+    for index, array in enumerate(read_object_arrays(data, str(path))):
         try:
-            patches.append(
-                Patch(f"{path.stem} {index}", path.stem, _as_patch(array, f"{path}, array {index}"))
-            )
+            pixels = _as_patch(array, f"{path}, array {index}", budget)
+            patches.append(Patch(f"{path.stem} {index}", path.stem, pixels))
         except InputError as error:
             note(str(error))
     return patches
 
 
-def _as_patch(array: np.ndarray, where: str) -> Pixels:
+def _as_patch(array: np.ndarray, where: str, budget: PixelBudget) -> Pixels:
     """Turn one of Arnheim's arrays into a patch; without alpha, black is clear, as there."""
     if array.ndim != 3 or array.shape[2] not in (3, 4) or max(array.shape) > MAX_SIDE:
         raise InputError(f"{where}: has shape {array.shape}; expected [h, w, 3 or 4] up to {MAX_SIDE}")
+    budget.spend(array.shape[1], array.shape[0])
     if array.dtype != np.uint8:
         if array.dtype.kind not in "uif" or not np.isfinite(array).all():
             raise InputError(f"{where}: contains {array.dtype}, not pixels")
@@ -300,8 +307,15 @@ def load_patches(
     if not wanted:
         raise UsageError(f"no patch set given; shipped sets: {', '.join(shipped_names())}")
     found: list[Patch] = []
+    pixels = 0
     for name in wanted:
-        found += load_set(find(name), skip_bad).patches
+        patches = load_set(find(name), skip_bad).patches
+        pixels += sum(patch.pixels.size // 4 for patch in patches)
+        if pixels > MAX_SET_PIXELS:
+            raise UsageError(
+                f"{', '.join(wanted)[:200]}: more than {MAX_SET_PIXELS:,} pixels in all patches; name fewer sets"
+            )
+        found += patches
     kept = list(_chosen(found, include, min_pixels, max_pixels))
     if not kept:
         names_found = {patch.name for patch in found}

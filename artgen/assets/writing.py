@@ -12,11 +12,11 @@ import yaml
 from PIL import Image
 
 from artgen.assets.contact import contact_sheet
-from artgen.assets.files import Pixels, decode_picture, read_bytes
+from artgen.assets.files import MAX_BYTES, Pixels, decode_picture
 from artgen.assets.making import Method, cut, rasterise, resized
 from artgen.assets.sets import MANIFEST, Patch, load_set
 from artgen.errors import ArtgenError, InputError, UsageError
-from artgen.files import file_name, write_atomically
+from artgen.files import file_name, read_file, write_atomically
 
 LARGEST_SOURCE = 20_000
 """Longest side of a picture to cut from, in pixels."""
@@ -98,7 +98,7 @@ def _files(source: Path) -> list[Path]:
 def _cut(file: Path, recipe: Recipe) -> list[Pixels]:
     if file.suffix.lower() == ".npy":
         return [patch.pixels for patch in load_set(file).patches]
-    data = read_bytes(file)
+    data = read_file(file, MAX_BYTES, "make it smaller")
     if file.suffix.lower() == ".svg":
         return [rasterise(data, str(file), recipe.side)]
     pixels = decode_picture(data, str(file), max_side=LARGEST_SOURCE // 2)

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from artgen.config import RunConfig
 from artgen.errors import ArtgenError, InputError, UsageError
-from artgen.files import write_atomically
+from artgen.files import read_file, read_text, write_atomically
 from artgen.options import Options
+from artgen.plain_json import read_json
 from artgen.runs.inputs import fingerprints
 
 MOST_JOBS = 10_000
@@ -91,14 +92,7 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         InputError: it cannot be read, is too large or holds no prompts.
     """
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise InputError(f"{path}: larger than {LARGEST_FILE} bytes; divide it")
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text; save it as such, one prompt a line") from None
+    lines = read_text(path, LARGEST_FILE, "give a text file with one prompt on each line").splitlines()
     kept = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
     if not kept:
         raise InputError(
@@ -219,12 +213,8 @@ def read_jobs(folder: Path) -> tuple[list[Job], Mapping[str, str]]:
     """
     path = folder / JOBS
     try:
-        if path.stat().st_size > LARGEST_JOBS:
-            raise InputError(f"{path}: larger than {LARGEST_JOBS} bytes; start the batch again")
-        saved = _SavedBatch.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give the folder of a batch") from None
-    except (ValidationError, ValueError, RecursionError):
+        saved = _SavedBatch.model_validate(read_json(read_file(path, LARGEST_JOBS, "start the batch again")))
+    except ValueError:  # which pydantic's error is too
         raise InputError(f"{path}: is damaged, or of another version; start the batch again") from None
     jobs = [
         Job(job.number, job.text, RunConfig.make(job.config) if job.config is not None else None, job.error)

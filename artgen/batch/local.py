@@ -13,20 +13,19 @@ from artgen.batch.jobs import Job, local_files, read_jobs, write_jobs
 from artgen.batch.sheet import write_sheet
 from artgen.config import RunConfig
 from artgen.engine.events import Event, EventStream, Notice, StopRequested
-from artgen.errors import ArtgenError
+from artgen.errors import ArtgenError, InputError
 from artgen.files import write_atomically
 from artgen.guides.pool import GuidePool
 from artgen.runs.checkpoint import CHECKPOINT, has_checkpoint
 from artgen.runs.folder import make_folder, slug
 from artgen.runs.inputs import require_known
 from artgen.runs.paint import painting, resuming
-from artgen.runs.report import RunResult
+from artgen.runs.report import RunResult, read_report
 
 logger = logging.getLogger(__name__)
 
 SUMMARY = "batch.json"
 SHEET = "sheet.png"
-REPORT = "run.json"
 
 Start = Callable[[RunConfig, Path], EventStream[RunResult]]
 """Starts a job in a folder of its own."""
@@ -151,10 +150,10 @@ def _finished(job: Job, folder: Path) -> Cell | None:
     cell = _cell(job, job.config)
     run = folder / str(cell.folder)
     try:
-        report = json.loads((run / REPORT).read_text(encoding="utf-8"))
+        report = read_report(run)
         done = report["reason"] in ("done", "plateau") and (run / "image.png").is_file()
         facts = {"status": report["reason"], "loss": report["losses"][0], "seconds": report["seconds"]}
-    except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError):
+    except (InputError, KeyError, IndexError, TypeError):
         return None
     return replace(cell, **facts) if done else None
 

@@ -19,6 +19,7 @@ from artgen.export.metadata import read_entry
 from artgen.files import write_atomically
 from artgen.geometry import Size
 from artgen.images import read_opaque, to_pillow
+from artgen.plain_json import read_json
 
 METADATA_KEY = "artgen-sheet"
 """The PNG text entry that holds the cells as JSON."""
@@ -108,10 +109,10 @@ def _read_cells(path: Path) -> list[CellFacts]:
     try:
         if text is None or len(text) > LONGEST_METADATA:
             raise ValueError
-        cells = json.loads(text)["cells"]
+        cells = read_json(text)["cells"]
         if not all(isinstance(cell, dict) and isinstance(cell.get("number"), int) for cell in cells):
             raise ValueError
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         raise InputError(f"{path}: is not a contact sheet of artgen; give sheet.png of a batch") from None
     return cells
 

@@ -18,18 +18,20 @@ Sheet = Annotated[
     Path | None,
     typer.Option("--sheet", metavar="FILE", parser=nonempty_path, help="Write a contact sheet, PNG or JPEG."),
 ]
+ReplaceSheet = Annotated[bool, typer.Option("--force", help="Replace the file of --sheet.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip files that cannot be used.")]
 
 
 @assets_app.command("list")
-def list_sets(sheet: Sheet = None, as_json: Json = False) -> None:
+def list_sets(sheet: Sheet = None, force: ReplaceSheet = False, as_json: Json = False) -> None:
     """List the patch sets that come with artgen."""
     with reported(as_json):
         from artgen.assets.sets import find, load_set, read_manifest, shipped_names
 
         if sheet is not None:
-            from artgen.assets.contact import overview, save_sheet
+            from artgen.assets.contact import overview, require_new_sheet, save_sheet
 
+            require_new_sheet(sheet, force)
             patches = {name: load_set(find(name)).patches for name in shipped_names()}
             save_sheet(overview(patches), sheet)
 
@@ -47,14 +49,17 @@ def list_sets(sheet: Sheet = None, as_json: Json = False) -> None:
 def show(
     name: Annotated[str, typer.Argument(help="Name or path of a patch set.")],
     sheet: Sheet = None,
+    force: ReplaceSheet = False,
     skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
     """Show the patches of a set, with licences and authors."""
     with reported(as_json):
-        from artgen.assets.contact import contact_sheet, save_sheet
+        from artgen.assets.contact import contact_sheet, require_new_sheet, save_sheet
         from artgen.assets.sets import find, load_set
 
+        if sheet is not None:
+            require_new_sheet(sheet, force)
         loaded = load_set(find(name), skip_bad)
         if sheet is not None:
             save_sheet(contact_sheet(loaded.patches), sheet)

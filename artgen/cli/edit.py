@@ -14,6 +14,8 @@ from artgen.cli.shared import Force, Json, Out, Quiet, Yes, import_later, nonemp
 
 LONGEST_RANGE = 100_000
 """Most numbers that a range such as `3-7` may cover."""
+MOST_NUMBERS = 200_000
+"""Most numbers in all ranges."""
 
 
 _editing = import_later("artgen.runs.edit:editing")
@@ -75,4 +77,6 @@ def _numbers(text: str, option: str) -> list[int]:
 
         end = min(int(last or first), int(first) + LONGEST_RANGE)
         numbers += range(int(first), end + 1)
+        if len(numbers) > MOST_NUMBERS:
+            raise UsageError(f"{option} names more than {MOST_NUMBERS:,} elements; name each once")
     return numbers

@@ -11,6 +11,7 @@ import difflib
 import json
 import logging
 import math
+import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -65,13 +66,14 @@ class PrintableFormatter(logging.Formatter):
 
 
 def set_up_log() -> None:
-    """Send log messages to stderr through the formatter, unless the caller has set up a log."""
+    """Send log messages and warnings to stderr through the formatter, unless the caller has set up a log."""
     root = logging.getLogger()
     if not root.handlers:
         handler = logging.StreamHandler()
         handler.setLevel(logging.WARNING)
         handler.setFormatter(PrintableFormatter())
         root.addHandler(handler)
+        logging.captureWarnings(True)  # Python prints warnings as they are
 
 
 def _plain(value: Any) -> Any:
@@ -88,9 +90,17 @@ def report_error(message: str, as_json: bool = False) -> None:
     """Write one line on stderr, and one JSON object on stdout if wanted."""
     line = one_line(message)
     if as_json:
-        print_json({"error": line})
+        with contextlib.suppress(OSError):  # stdout may be what is wrong
+            print_json({"error": line})
     if line:
         say(f"error: {line}", "red")
+
+
+def report_fault(error: Exception) -> None:
+    """Write the traceback of an error that artgen did not expect on stderr."""
+    lines = "".join(traceback.format_exception(error))
+    error_console.print(printable_lines(lines), markup=False, soft_wrap=True, end="")
+    report_error(f"a fault of artgen ({type(error).__name__}); please report it with the lines above")
 
 
 def one_line(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from artgen.config.yaml import read_yaml
 from artgen.errors import InputError, UsageError
+from artgen.files import read_text
 
 LARGEST_GRID = 1 << 20
 """Largest text file with a grid of prompts, in bytes."""
@@ -124,11 +125,9 @@ def read_grid_file(value: str, option: str) -> str:
     try:
         if path.suffix.lower() != ".txt" and not path.is_file():
             return value
-        if path.stat().st_size > LARGEST_GRID:
-            raise InputError(
-                f"{option} {path}: larger than {LARGEST_GRID} bytes; give a text file of prompts"
-            )
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise InputError(f"{option} {value[:100]}: {reason}; give a text file, or the prompts") from None
+    except (OSError, ValueError):  # too long for a name, or with a NUL
+        return value
+    try:
+        return read_text(path, LARGEST_GRID, "give a text file, or the prompts")
+    except InputError as error:
+        raise InputError(f"{option} {error}") from None

@@ -17,8 +17,9 @@ from typing import Any
 from pydantic import Field
 
 from artgen.config import RunConfig, load_mapping, options_from
+from artgen.config.reading import LARGEST_CONFIG
 from artgen.errors import UsageError, did_you_mean
-from artgen.files import shipped_folder
+from artgen.files import read_text, shipped_folder
 from artgen.option_fields import OptionField
 from artgen.options import Options
 
@@ -49,7 +50,7 @@ def load_preset(name: str) -> Preset:
         raise UsageError(
             f"no preset {name!r}{hint} (known: {', '.join(known)}; artgen presets describes them)"
         )
-    return options_from(Preset, load_mapping(known[name].read_text(encoding="utf-8")), f"preset {name}")
+    return options_from(Preset, load_mapping(read_text(known[name], LARGEST_CONFIG)), f"preset {name}")
 
 
 def describe_presets() -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +14,9 @@ from artgen.config.sections import SnapshotOptions as SnapshotOptions
 from artgen.config.sections import Sorted as Sorted
 from artgen.config.sections import TimelapseOptions as TimelapseOptions
 from artgen.config.yaml import read_yaml
-from artgen.errors import InputError, UsageError, did_you_mean
+from artgen.errors import UsageError, did_you_mean
+from artgen.files import read_text
+from artgen.plain_json import read_json
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -49,8 +50,8 @@ def load_mapping(text: str) -> dict[str, Any]:
 def _read_json(text: str) -> Any:
     """Return the value of JSON text, None if the text is not a JSON object; YAML would read `1e-9` as text."""
     try:
-        return json.loads(text) if text.lstrip().startswith("{") else None
-    except (ValueError, RecursionError):
+        return read_json(text) if text.lstrip().startswith("{") else None
+    except ValueError:
         return None
 
 
@@ -58,17 +59,10 @@ def load_config_file(path: Path) -> dict[str, Any]:
     """Read a configuration file as a mapping, for merging before validation.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, or is larger than `LARGEST_CONFIG`.
         UsageError: its content is invalid.
     """
-    try:
-        if path.stat().st_size > LARGEST_CONFIG:
-            raise InputError(
-                f"{path}: is larger than {LARGEST_CONFIG} bytes, too large for a configuration; check the path"
-            )
-        return load_mapping(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a configuration ({error}); check the path") from None
+    return load_mapping(read_text(path, LARGEST_CONFIG, "check the path of the configuration"))
 
 
 def options_from(model: type[Model], values: Mapping[str, Any], owner: str) -> Model:

@@ -9,6 +9,8 @@ import yaml
 
 LONGEST_NUMBER = 64
 """Most characters of a number; anything longer is text (Python refuses to print such numbers)."""
+MOST_VALUES = 100_000
+"""Most keys and values of a document; a patch set of 5,000 patches with credits has 55,000."""
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -48,8 +50,14 @@ def _short(reason: object) -> str:
 class _PlainLoader(yaml.SafeLoader):
     """The safe loader without aliases, tags, repeated keys, dates and numbers of base 60."""
 
+    _values = 0
+
     def compose_node(self, parent: Any, index: Any) -> Any:
-        """Refuse aliases and tags before they are resolved."""
+        """Refuse aliases and tags before they are resolved, and too many values before they are read."""
+        self._values += 1
+        if self._values > MOST_VALUES:
+            raise ValueError(f"more than {MOST_VALUES:,} keys and values; divide it")
+
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent):
             raise _refusal("aliases (*name) are refused; write the value out", event)

@@ -11,13 +11,18 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image as Pillow
 
-from artgen.errors import RunError
-from artgen.files import write_atomically
+from artgen.errors import InputError, RunError, broken_input
+from artgen.files import open_file, write_atomically
 
 Frame = UInt8[np.ndarray, "height width 3"]
 
-QUALITY = "18"
-"""x264's constant rate factor: 18 is visually lossless for most pictures."""
+ENCODER_OPTIONS = {"crf": "21", "preset": "veryfast", "threads": "1", "x264-params": "mbtree=0"}
+"""Options of x264.
+
+A constant rate factor of 21 without macroblock trees is visually lossless for most pictures, as 18 is with
+them. The trees are left out because x264 then decides by memory that it has not written: of 60 films
+with the same frames, sides not divisible by 16, up to 13 were different.
+"""
 GIF_TICK = 0.01
 """Unit of a GIF's frame durations in seconds. Browsers slow down frames shorter than two units."""
 
@@ -41,7 +46,7 @@ def write_mp4(path: Path, frames: Sequence[Path], rate: int, hold: float) -> Non
         with av.open(buffer, "w", format="mp4") as container:
             stream = container.add_stream("libx264", rate=Fraction(rate))
             stream.pix_fmt = "yuv420p"
-            stream.options = {"crf": QUALITY, "preset": "veryfast", "threads": "1"}
+            stream.options = dict(ENCODER_OPTIONS)
             for index, pixels in enumerate(_held(frames, round(hold * rate))):
                 pixels = pad_to_even(pixels)
                 if not index:
@@ -87,5 +92,21 @@ def _held(frames: Sequence[Path], repeats: int) -> Iterator[Frame]:
     if not frames:
         raise RunError("there are no frames for the film; let the run make at least one step")
     for path in [*frames, *[frames[-1]] * repeats]:
-        with Pillow.open(path, formats=["PNG"]) as picture:
-            yield np.asarray(picture.convert("RGB"))
+        yield _frame(path)
+
+
+def _frame(path: Path) -> Frame:
+    """Return the picture in a file.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    try:
+        with (
+            broken_input(f"{path}: not a frame of a film", "remove it"),
+            open_file(path) as file,
+            Pillow.open(file, formats=["PNG"]) as picture,
+        ):
+            return np.asarray(picture.convert("RGB"))
+    except InputError as error:
+        raise RunError(str(error)) from None

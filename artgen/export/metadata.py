@@ -10,7 +10,8 @@ from xml.sax.saxutils import escape
 from PIL import Image as Pillow
 
 from artgen.errors import InputError
-from artgen.files import require_plain_file
+from artgen.files import MissingFileError, open_file
+from artgen.plain_json import read_json
 
 METADATA_KEY = "artgen"
 """Key of the PNG text entry that contains the configuration as JSON."""
@@ -54,8 +55,8 @@ def read_configuration(path: Path) -> str:
             f"{path}: contains no artgen configuration; give a picture artgen made, or use --config"
         )
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+        read_json(text)
+    except ValueError:
         raise InputError(
             f"{path}: its artgen configuration is damaged; use --config with the run's config.yaml"
         ) from None
@@ -74,14 +75,13 @@ def read_entry(path: Path, key: str, cure: str) -> str | None:
         InputError: no such file, or not a readable picture.
     """
     try:
-        require_plain_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Pillow.open(path, formats=["PNG", "WEBP"]) as picture:
+            with open_file(path, cure=cure) as file, Pillow.open(file, formats=["PNG", "WEBP"]) as picture:
                 if picture.format == "WEBP":
                     return _configuration_of(picture.info.get("xmp")) if key == METADATA_KEY else None
                 text = picture.info.get(key)  # written before the pixels
-    except FileNotFoundError:
+    except MissingFileError:
         raise InputError(f"{path}: no such picture; {cure}") from None
     except InputError:
         raise

@@ -8,7 +8,6 @@ directory. Here only known keys are accepted, every size is bounded, and the fil
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -17,8 +16,9 @@ from pydantic import BaseModel
 
 from artgen.config import options_from
 from artgen.errors import InputError, UsageError
-from artgen.files import require_plain_file
+from artgen.files import file_digest, read_file
 from artgen.guides.directory_schema import GuideConfig, Names, Painting
+from artgen.plain_json import read_json
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -110,22 +110,11 @@ def find_weights(directory: Path) -> Path:
     return found[0]
 
 
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _read(path: Path) -> bytes | None:
     """Return the content of a JSON file, None if it is missing."""
-    require_plain_file(path)
-    if not path.is_file():
+    if not path.exists():
         return None
-    with path.open("rb") as file:
-        data = file.read(LARGEST_JSON + 1)
-    if len(data) > LARGEST_JSON:
-        raise InputError(f"{path}: is larger than {LARGEST_JSON} bytes; check that it is the right file")
-    return data
+    return read_file(path, LARGEST_JSON, "check that it is the right file")
 
 
 def _checked(model: type[Model], data: bytes | None, path: Path, key: str | None = None) -> Model:
@@ -138,9 +127,9 @@ def _checked(model: type[Model], data: bytes | None, path: Path, key: str | None
         key: the model's only field if the file is not an object but that field's value.
     """
     try:
-        values = {} if data is None else json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is not valid JSON ({str(error)[:100]}); write it again") from None
+        values = {} if data is None else read_json(data)
+    except ValueError as error:
+        raise InputError(f"{path}: is {str(error)[:100]}; write it again") from None
     if key is not None and data is not None:
         values = {key: values}
     if not isinstance(values, dict):

@@ -24,11 +24,12 @@ def describe_guide(name: str) -> str:
     """
     import json
 
+    from artgen.files import read_text
     from artgen.guides.bundled import DOODLE
 
     spec = parse_guide(name)
     if spec.name == "doodle":
-        return (DOODLE / "MODEL_CARD.md").read_text(encoding="utf-8")
+        return read_text(DOODLE / "MODEL_CARD.md", 1 << 20)
     listed = list_guides()
     if spec.name not in listed:
         raise UsageError(

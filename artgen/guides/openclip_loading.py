@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 
 from artgen.errors import ArtgenError, InputError, UsageError, did_you_mean
+from artgen.files import file_digest, require_plain_file
 from artgen.guides.base import Guide, GuideSpec, guides
-from artgen.guides.directory import CONFIG, PAINTING, file_digest, read_directory
+from artgen.guides.directory import CONFIG, PAINTING, read_directory
 from artgen.guides.directory_model import build_model, make_tokenizer, require_hub_names
 from artgen.guides.download import ensure_downloaded
 from artgen.guides.openclip import OpenClipGuide
@@ -91,6 +92,7 @@ def _load_file(spec: GuideSpec, file: Path, device: torch.device) -> Guide:
             f"{file}: only .safetensors weights are read, pickles can run code; convert once with "
             "safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'FILE.safetensors')"
         )
+    require_plain_file(file)
     if not file.is_file():
         raise InputError(f"{file}: no such weights file; check the path after '='")
     return _create(spec.label, spec.name, str(file), file, device)

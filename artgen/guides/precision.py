@@ -15,7 +15,10 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 from torch.nn import functional
 
+from artgen.errors import InputError
+from artgen.files import read_file
 from artgen.guides.base import Guide
+from artgen.plain_json import read_json
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +26,8 @@ LEAST_AGREEMENT = 0.99
 """Cosine between the gradients of two formats, below which the smaller one is refused."""
 LEAST_GAIN = 0.9
 """bfloat16 must take less than this fraction of float32's time to be chosen."""
+LARGEST_CACHE = 1 << 20
+"""Largest file of remembered choices in bytes."""
 _REPETITIONS = 3
 
 
@@ -101,8 +106,8 @@ def _time_gradient(guide: Guide, images: torch.Tensor) -> tuple[float, torch.Ten
 def _read(path: Path) -> dict[str, str]:
     """Return the cached choices; none if the file is missing or damaged."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        values = read_json(read_file(path, LARGEST_CACHE))
+    except (InputError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
 

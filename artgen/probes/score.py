@@ -6,7 +6,6 @@ that. Whether it shows the subject has to be judged by another model.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from artgen.errors import ArtgenError, InputError, UsageError
 from artgen.guides.base import Guide, parse_guide
 from artgen.guides.loading import load_guide
 from artgen.images import read_opaque
+from artgen.runs.report import read_report
 from artgen.terms import term_kinds
 from artgen.types import Image
 
@@ -126,7 +126,7 @@ def _facts(path: Path) -> tuple[Path, set[str], str | None]:
     if path.is_dir() and not picture.is_file():
         raise InputError(f"{path}: contains no image.png; give a picture, or the folder of a finished run")
 
-    digests = _guide_digests(path / "run.json") if path.is_dir() else set()
+    digests = _guide_digests(path) if path.is_dir() else set()
     config = _configuration(picture)
     if config is None:
         return picture, digests, None
@@ -138,12 +138,11 @@ def _facts(path: Path) -> tuple[Path, set[str], str | None]:
     return picture, digests | labels, prompt
 
 
-def _guide_digests(report: Path) -> set[str]:
+def _guide_digests(folder: Path) -> set[str]:
     """Return the hashes of a run's guides; none if its report is missing or damaged."""
     try:
-        guides = json.loads(report.read_text(encoding="utf-8"))["guides"]
-        return {str(guide["sha256"]) for guide in guides}
-    except (OSError, ValueError, KeyError, TypeError):
+        return {str(guide["sha256"]) for guide in read_report(folder)["guides"]}
+    except (InputError, KeyError, TypeError):
         return set()
 
 

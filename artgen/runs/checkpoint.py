@@ -25,7 +25,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from artgen.errors import InputError
-from artgen.files import require_plain_file, write_atomically
+from artgen.files import open_file, require_plain_file, write_atomically
+from artgen.plain_json import read_json
 
 CHECKPOINT = "checkpoint.safetensors"
 """Name of the file in a run's folder."""
@@ -188,7 +189,7 @@ def _checked_facts(path: Path) -> dict[str, Any]:
     require_plain_file(path)
     with _damage_reported(path):
         with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {})["artgen"])
+            facts = read_json((file.metadata() or {})["artgen"])
         if not isinstance(facts, dict):
             raise ValueError("the facts are not a JSON object")
         if facts.get("format") != WITHOUT_CHECKSUM:
@@ -206,7 +207,7 @@ def _verify(path: Path) -> None:
     Raises:
         _ChecksumError: it has none, or does not match.
     """
-    with path.open("rb") as file:
+    with open_file(path) as file:
         beginning = file.read(_BEGINNING)
         start = beginning.find(_MARK) + len(_MARK)
         stored = beginning[start : start + len(_ZEROS)]
@@ -230,7 +231,7 @@ def _damage_reported(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise _DamagedError(f"{path}: no checkpoint here", "give the folder of a run") from None
-    except (SafetensorError, KeyError, ValueError, OSError, MemoryError, RecursionError) as error:
+    except (SafetensorError, KeyError, ValueError, OSError, MemoryError) as error:
         reason = str(error) if isinstance(error, _ChecksumError) else type(error).__name__
         what = f"{path}: not an intact artgen checkpoint ({reason})"
         raise _DamagedError(what, "start the run again") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import fnmatch
 import hashlib
 import re
 import tempfile
@@ -40,6 +41,10 @@ Older checkpoints come first: if their removal is interrupted, the newest one is
 """
 CONFIGURATION = "config.yaml"
 """Name of the file of the configuration in a run's folder."""
+_WRITTEN = (*OUTPUTS, CONFIGURATION, "frames/*.png")
+"""Files that a run writes, by pattern."""
+_TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}")
+"""Name of a file that `write_atomically` has not moved into place yet."""
 LONGEST_SLUG = 48
 """Longest part of a folder's name that comes from the prompt, in characters."""
 
@@ -106,6 +111,24 @@ def clear_outputs(folder: Path) -> None:
             path.unlink()
 
 
+def remove_temporary_files(folder: Path) -> None:
+    """Remove the temporary files of a run that was killed while it wrote; other hidden files stay.
+
+    Args:
+        folder: of the run, in which no other process writes.
+    """
+    for part in (folder, folder / "tiles", folder / "frames"):
+        if part.is_symlink() and part != folder:
+            continue
+        for path in part.glob(".*"):
+            match = _TEMPORARY.fullmatch(path.name)
+            if match is None or path.is_symlink() or not path.is_file():
+                continue
+            written = (path.parent / match[1]).relative_to(folder).as_posix()
+            if any(fnmatch.fnmatchcase(written, pattern) for pattern in _WRITTEN):
+                path.unlink(missing_ok=True)
+
+
 def _free_name(folder: Path) -> Path:
     """Return the folder, or with the first free suffix `-2`, `-3` ..."""
     candidate, number = folder, 1
@@ -118,6 +141,8 @@ def _free_name(folder: Path) -> Path:
 @contextlib.contextmanager
 def claimed(folder: Path) -> Iterator[None]:
     """Lock a folder while a run writes into it; the system releases the lock when the process ends.
+
+    What an earlier run left because it was killed while it wrote is removed.
 
     The lock file is in the user's cache, so that the folder of a run contains nothing but the run. If the
     cache cannot be written, there is no lock.
@@ -139,6 +164,7 @@ def claimed(folder: Path) -> Iterator[None]:
         yield
         return
     try:
+        remove_temporary_files(folder)
         yield
     finally:
         lock.release()

@@ -22,7 +22,8 @@ from pathlib import Path
 from artgen.config import RunConfig
 from artgen.config.guide_spec import GuideSpec, parse_guide
 from artgen.config.named_inputs import guides_of
-from artgen.errors import UsageError
+from artgen.errors import InputError, UsageError
+from artgen.files import file_digest
 from artgen.named_files import user_path
 
 MISSING = "missing"
@@ -171,7 +172,7 @@ def _linked_from(places: Iterable[Path]) -> list[Path]:
 def _fingerprint(path: str) -> str | None:
     try:
         digests = [_content(place) for place in _places(path)]
-    except (OSError, ValueError, RuntimeError):
+    except (InputError, OSError, ValueError, RuntimeError):
         return None
     return None if None in digests else hashlib.sha256("".join(map(str, digests)).encode()).hexdigest()
 
@@ -197,5 +198,4 @@ def _file_digest(path: Path) -> str:
     """Return the SHA-256 of a file, of nothing if it has no size."""
     if not path.stat().st_size:
         return hashlib.sha256().hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(path)

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from artgen.engine.events import Stepped
 from artgen.errors import InputError
-from artgen.files import write_atomically
+from artgen.files import read_file, write_atomically
+from artgen.plain_json import read_json
 
 METRICS = "metrics.jsonl"
 """Name of the file in a run's folder."""
+LARGEST_METRICS = 1 << 28
+"""Largest such file in bytes; a run of one candidate has about 100,000."""
 LINES_WANTED = 500
 """Approximate number of lines that a run logs."""
 
@@ -51,9 +54,10 @@ class Metrics:
         write_atomically(self._path, "".join(f"{line}\n" for line in self._lines).encode())
 
     def _read(self, done: int) -> list[str]:
-        if not done or not self._path.is_file():
+        if not done or not self._path.exists():
             return []
-        text = self._path.read_text(encoding="utf-8", errors="replace")
+        content = read_file(self._path, LARGEST_METRICS, "remove the file, and resume again")
+        text = content.decode("utf-8", errors="replace")
 
         kept = []
         for number, line in enumerate(text.splitlines(), start=1):
@@ -68,8 +72,8 @@ class Metrics:
             InputError: the line is not one of these.
         """
         try:
-            step = json.loads(line)["step"]
-        except (ValueError, KeyError, TypeError, RecursionError):
+            step = read_json(line)["step"]
+        except (ValueError, KeyError, TypeError):
             step = None
         if not isinstance(step, int):
             raise InputError(

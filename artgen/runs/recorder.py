@@ -20,7 +20,7 @@ from artgen.runs.checkpoint import Checkpoint
 from artgen.runs.context import RunContext
 from artgen.runs.folder import write_configuration
 from artgen.runs.metrics import Metrics
-from artgen.runs.report import Outcome, RunResult, run_report
+from artgen.runs.report import REPORT, Outcome, RunResult, run_report
 from artgen.runs.steering import StageSteering, optimise_steered
 from artgen.runs.work import Work
 from artgen.types import Image
@@ -182,7 +182,7 @@ class Recorder:
             summary.credits,
             error=str(failure) if failure is not None else None,
         )
-        write_atomically(self._folder / "run.json", report.encode())
+        write_atomically(self._folder / REPORT, report.encode())
         return result, self._finish_film(summary.step)
 
     def _finish_film(self, step: int) -> list[Notice]:

@@ -14,10 +14,17 @@ from typing import Any, Literal
 import torch
 
 from artgen.config import RunConfig
+from artgen.errors import InputError
+from artgen.files import read_file
 from artgen.guides.base import Guide
 from artgen.guides.precision import format_name
+from artgen.plain_json import read_json
 from artgen.runs.context import RunContext
 
+REPORT = "run.json"
+"""Name of the file in a run's folder."""
+LARGEST_REPORT = 1 << 24
+"""Largest such file in bytes; one with the credits of 5,000 patches has about 2,000,000."""
 MEASURED_PACKAGES = ("artgen", "torch", "open-clip-torch", "kornia", "timm", "numpy", "pillow", "safetensors")
 
 Outcome = Literal["done", "plateau", "stopped", "failed"]
@@ -99,6 +106,23 @@ def run_report(
         "config": json.loads(config.to_json()),
     }
     return json.dumps(report, indent=2, ensure_ascii=False)
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """Return the content of a run's run.json.
+
+    Raises:
+        InputError: it is missing, damaged or too large.
+    """
+    path = folder / REPORT
+    content = read_file(path, LARGEST_REPORT, "paint the picture again")
+    try:
+        report = read_json(content)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; paint the picture again") from None
+    if not isinstance(report, dict):
+        raise InputError(f"{path}: is not a JSON object; paint the picture again")
+    return report
 
 
 def _described(guide: Guide) -> dict[str, str]:

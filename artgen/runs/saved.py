@@ -12,7 +12,7 @@ from artgen.runs.checkpoint import CHECKPOINT, Checkpoint, has_checkpoint, load_
 from artgen.runs.context import empty_renderer
 from artgen.runs.defaults import resolve, with_population
 from artgen.runs.inputs import require_known
-from artgen.runs.state import CheckpointHeader, take_state
+from artgen.runs.state import CheckpointHeader, smoothed_losses, take_state
 
 
 def open_run(path: Path, open_files: bool = False) -> SavedRun:
@@ -59,7 +59,7 @@ def open_run(path: Path, open_files: bool = False) -> SavedRun:
 def _best_first(checkpoint: Checkpoint, population: int) -> list[int]:
     """Return the indices of the candidates by smoothed loss, the best first."""
     order = list(range(population))
-    smoothed = checkpoint.tensors.get("loop", {}).get("smoothed")
+    smoothed = smoothed_losses(checkpoint, population)
     if smoothed is None:
         return order
     return sorted(order, key=lambda index: float(smoothed[index]))

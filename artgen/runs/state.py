@@ -220,10 +220,12 @@ def restore(checkpoint: Checkpoint, context: RunContext) -> LoopState:
         state.streams.load_state(checkpoint.tensors.get("streams", {}))
         state.evolution.load_state(checkpoint.tensors.get("evolution", {}))
 
+        state.smoothed = smoothed_losses(checkpoint, settings.population)
         loop = checkpoint.tensors.get("loop", {})
-        state.smoothed = loop.get("smoothed")
         if "image" in loop:
             image, gradient = loop["image"], loop["gradient"]
+            if image.shape != gradient.shape or image.shape[:2] != (settings.population, 3):
+                raise InputError("the checkpoint's last picture does not fit; start the run again")
             state.feedback = Feedback(image.to(settings.device), gradient.to(settings.device))
 
     state.views_per_pass = header.views_per_pass
@@ -232,6 +234,18 @@ def restore(checkpoint: Checkpoint, context: RunContext) -> LoopState:
     if header.lowest is not None:
         state.lowest = header.lowest
     return state
+
+
+def smoothed_losses(checkpoint: Checkpoint, population: int) -> Tensor | None:
+    """Return the smoothed losses in a checkpoint, [P]; None if the run had taken no steps.
+
+    Raises:
+        InputError: they are not one number for each candidate.
+    """
+    losses = checkpoint.tensors.get("loop", {}).get("smoothed")
+    if losses is not None and (losses.shape != (population,) or not losses.is_floating_point()):
+        raise InputError("the losses in the checkpoint do not fit its configuration; start the run again")
+    return losses
 
 
 def take_state(renderer: Renderer, state: Mapping[str, Tensor], population: int) -> None:

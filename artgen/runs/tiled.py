@@ -40,7 +40,7 @@ from artgen.runs.recorder import Recorder, Run, Summary, announce, conclude, opt
 from artgen.runs.report import Outcome
 from artgen.runs.setting import Setting
 from artgen.runs.start import begin
-from artgen.runs.state import CheckpointHeader, capture, restore, saved_sketch, take_state
+from artgen.runs.state import CheckpointHeader, capture, restore, saved_sketch, smoothed_losses, take_state
 from artgen.runs.steering import Steering
 from artgen.runs.tiles import check_tiles, tile_config
 from artgen.runs.whole import Whole
@@ -243,7 +243,7 @@ class _TiledRun:
                 return index
             renderer = empty_renderer(self._settings_without_guides(index))
             take_state(renderer, checkpoint.tensors.get("renderer", {}), self._first.population)
-            self._whole.add(index, renderer, checkpoint.tensors.get("loop", {}).get("smoothed"))
+            self._whole.add(index, renderer, smoothed_losses(checkpoint, self._first.population))
         return max(0, begun - 1)
 
     def _settings_without_guides(self, index: int) -> ResolvedConfig:

@@ -13,7 +13,8 @@ _UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "mm": 96 / 25.4, "cm": 96
 
 def length(text: str, default: float | None = 0.0) -> float | None:
     """Read a length in pixels; None for percentages and what is missing."""
-    match = re.fullmatch(r"\s*([-+.\deE]+?)\s*(px|pt|pc|mm|cm|in)?\s*", text)
+    # Spaces are taken off first: patterns with several repetitions take long on long texts.
+    match = re.fullmatch(r"([-+.\deE]+) ?(px|pt|pc|mm|cm|in)?", text.strip())
     if not match:
         return default
     value = float(match[1]) * _UNITS[match[2] or ""]

@@ -72,7 +72,7 @@ def test_svg_files_are_drawn_and_outside_references_refused():
     with pytest.raises(InputError, match="refers to"):
         rasterise(f'{head}<image xlink:href="/etc/secret.png"/></svg>'.encode(), "it", 50)
     bomb = '<!DOCTYPE svg [<!ENTITY a "aa">]><svg>&a;</svg>'
-    with pytest.raises(InputError, match="not an SVG"):
+    with pytest.raises(InputError, match="DTD or entities"):
         rasterise(bomb.encode(), "it", 50)
 
 
@@ -140,3 +140,15 @@ def test_list_with_a_sheet_shows_every_set(tmp_path: Path):
     assert Image.open(sheet).size == (72 + 14 * 56, sets * 56)
     refused = CliRunner().invoke(assets_app, ["list", "--sheet", str(tmp_path / "sheet.gif")])
     assert refused.exit_code == 2 and ".png" in refused.output
+
+
+@pytest.mark.parametrize("words", [["list"], ["show", "shapes"]])
+def test_a_sheet_replaces_a_file_only_if_asked(words: list[str], tmp_path: Path):
+    sheet = tmp_path / "sheet.jpg"
+    sheet.write_bytes(b"mine")
+    refused = CliRunner().invoke(assets_app, [*words, "--sheet", str(sheet)])
+    assert refused.exit_code == 2 and "--force" in refused.output
+    assert sheet.read_bytes() == b"mine"
+    if words[0] == "show":
+        assert CliRunner().invoke(assets_app, [*words, "--sheet", str(sheet), "--force"]).exit_code == 0
+        assert Image.open(sheet).format == "JPEG"

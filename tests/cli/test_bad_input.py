@@ -58,6 +58,7 @@ WRONG_NUMBERS = {
     "beyond memory": (["--size", "32768x32768"], "GB"),
     "canvas beyond memory": (["--canvas", "32768x32768"], "GB"),
     "population beyond memory": (["--canvas", "4096x4096", "--population", "4096"], "GB"),
+    "size of thousands of digits": (["--size", "9" * 5000 + "x4"], "1 to 32768"),
     "not a size": (["--canvas", "big"], "WIDTHxHEIGHT"),
     "unicode digits": (["--canvas", "²x²"], "WIDTHxHEIGHT"),
     "no aspect": (["--aspect", "0:1"], "aspect"),
@@ -395,6 +396,11 @@ def test_edits_of_too_many_steps(artgen, photograph: Path):
     answer = artgen("edit", "run", "--lock", 0, "--continue", 10**8)
     assert (answer.status, "steps" in answer.error_line()) == (2, True)
     assert "1 to 1" in artgen("export", "run", "--candidate", 2).error_line()
+
+
+def test_edits_of_very_many_elements(artgen):
+    answer = artgen("edit", ".", "--lock", "0-99999," * 10_000)
+    assert (answer.status, "more than 200,000 elements" in answer.error_line()) == (2, True)
 
 
 def test_two_runs_in_one_folder(artgen, photograph: Path):

@@ -108,7 +108,7 @@ def test_a_composition_from_words_and_from_yaml_is_the_same(artgen, tiny_guide: 
     [
         (["--tiles", "3by2"], "COLUMNSxROWS"),
         (["--tiles", "2x2", "--tile-prompts", "a ; b"], "need 2 rows of 2"),
-        (["--tile-prompts", "nowhere.txt"], "nowhere.txt: No such file"),
+        (["--tile-prompts", "nowhere.txt"], "nowhere.txt: cannot be read (no such file)"),
         (["--tile-prompts", "a:x ; b"], "not a number"),
         (["--tiles", "2x1", "--tile-patches", "skyy ; "], "did you mean 'sky'"),
         (["--tiles", "2x1", "--init", "x.png"], "cannot be combined with init"),

@@ -68,6 +68,10 @@ BROKEN_CHECKPOINTS = {
     ),
     "not finite": lambda path: rewrite_tensor(path, "renderer/colour", torch.full((1, 3, 4, 4), torch.nan)),
     "other moments": lambda path: rewrite_tensor(path, "optimiser/colour/exp_avg", torch.zeros(7)),
+    "no losses": lambda path: rewrite_tensor(path, "loop/smoothed", torch.zeros(0)),
+    "losses of others": lambda path: rewrite_tensor(path, "loop/smoothed", torch.zeros(3)),
+    "losses of another type": lambda path: rewrite_tensor(path, "loop/smoothed", torch.zeros(1, dtype=int)),
+    "half a picture": lambda path: rewrite_tensor(path, "loop/image", torch.zeros(1, 3, 1, 1)),
     "other stream": lambda path: rewrite_tensor(path, "streams/init", torch.zeros(3, dtype=torch.uint8)),
 }
 
@@ -79,7 +83,7 @@ def test_broken_checkpoints(case: str, finished_run: Path, artgen):
     for command in (["resume", finished_run], ["export", finished_run]):
         answer = artgen(*command)
         if command[0] == "export" and answer.status == 0:
-            assert case in ("other moments", "other stream", "views missing")
+            assert case in ("other moments", "other stream", "views missing", "half a picture")
             continue
         assert answer.status == 2
         assert answer.error_line()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -226,18 +227,19 @@ def picture_with(path: Path, config: dict) -> Path:
 
 def test_rerun_asks_before_it_reads(artgen, secret: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     opened = []
-    plain_open = Path.open
+    plain_open = os.open  # with which artgen opens every file
 
-    def watched(path: Path, *arguments: object, **options: object) -> object:
+    def watched(path: object, *arguments: object, **options: object) -> int:
         opened.append(str(path))
         return plain_open(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "open", watched)
+    monkeypatch.setattr(os, "open", watched)
     for target in ("/proc/kmsg", str(secret)):
         picture = picture_with(tmp_path / "gift.png", {"target": target})
         refused = artgen("rerun", picture)
         assert refused.status == 2
         assert target in refused.error_line() and "--yes" in refused.error_line()
+        assert str(picture) in opened
         assert target not in opened
 
 

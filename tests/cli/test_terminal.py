@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import shutil
+import subprocess
+import sys
 import unicodedata
+import warnings
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from artgen.cli.messages import PrintableFormatter
+from artgen.cli.messages import PrintableFormatter, set_up_log
 
 STEERING = "\x1b]0;owned\x07\x1b[31m\x9b2J\u202egnp\u2066"
 ORDINARY = "café 猫"
 BIDI = re.compile("[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+ARTGEN = [sys.executable, "-m", "artgen"]
 SMALL = [
     "--canvas",
     "16x16",
@@ -115,6 +120,49 @@ def test_names_in_an_archive(artgen, small_sets: Path, tmp_path: Path):
 def test_log_messages():
     record = logging.LogRecord("artgen", logging.WARNING, "x.py", 1, "left out: %s", (STEERING,), None)
     assert not steering(PrintableFormatter().format(record))
+
+
+def test_warnings(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    try:
+        set_up_log()
+        warnings.warn_explicit(STEERING, UserWarning, f"{STEERING}.py", 1)
+    finally:
+        logging.captureWarnings(False)
+    said = capsys.readouterr().err
+    assert "\\u202e" in said
+    assert not steering(said)
+
+
+def test_a_fault(artgen, monkeypatch: pytest.MonkeyPatch):
+    def fails() -> None:
+        raise ZeroDivisionError(STEERING)
+
+    monkeypatch.setattr("artgen.config.presets.describe_presets", fails)
+    answer = artgen("presets")
+    assert answer.status == 1
+    assert answer.err.startswith("Traceback")
+    assert answer.err.rstrip().splitlines()[-1].startswith("error: a fault of artgen (ZeroDivisionError)")
+    require_clean(answer, ordinary=False)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", [["presets", "--json"], ["presets"], ["--version"]])
+def test_an_output_that_is_full(words: list[str]):
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run([*ARTGEN, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: No space left on device")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_locale_without_letters():
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0"}
+    words = [*ARTGEN, "assets", "show", "forêt".encode()]
+    ended = subprocess.run(words, env=environment, capture_output=True, check=False)
+    assert ended.returncode == 2
+    assert "forêt" in ended.stderr.decode()
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])

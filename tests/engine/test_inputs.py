@@ -64,7 +64,7 @@ def test_nothing_is_read_without_a_record(tmp_path: Path, monkeypatch: pytest.Mo
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a file was opened")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert not known({}, file, "/proc/kmsg")
     with pytest.raises(AssertionError):
         known(recorded, file)

@@ -61,7 +61,7 @@ def test_other_formats_are_refused(form: str, tmp_path: Path):
         read_configuration(tmp_path / "picture")
     with pytest.raises(InputError, match="no such picture"):
         read_configuration(tmp_path / "missing")
-    with pytest.raises(InputError, match="IsADirectory"):
+    with pytest.raises(InputError, match="is a folder, not a file"):
         read_configuration(tmp_path)
 
 

@@ -182,7 +182,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_drawings_are_refused_in_one_line(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr("artgen.svg.read.MOST_ELEMENTS", 1000)
+    monkeypatch.setattr("artgen.svg.document.MOST_ELEMENTS", 1000)
     monkeypatch.setattr("artgen.svg.read.MOST_CURVES", 100)
     path = tmp_path / "drawing.svg"
     content = HOSTILE[kind]

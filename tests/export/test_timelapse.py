@@ -118,3 +118,20 @@ def test_same_frames_same_film(tmp_path: Path):
         assert len(digests) == 1
     with pytest.raises(RunError, match="no frame"):
         write_mp4(tmp_path / "none.mp4", [], 5, 0.0)
+
+
+def test_the_same_frames_make_the_same_film(tmp_path: Path):
+    noise = np.random.default_rng(0).integers(0, 255, (66, 34, 3), dtype=np.uint8)
+    frames = []
+    for index in range(12):
+        frames.append(tmp_path / f"{index:07d}.png")
+        Pillow.fromarray(np.roll(noise, index, axis=1)).save(frames[-1])
+
+    films = set()
+    for index in range(30):
+        sizes = np.random.default_rng(index).integers(100, 200_000, 30)
+        rubbish = [np.full(size, index, np.uint8) for size in sizes]  # memory that the encoder may get
+        del rubbish[:: 1 + index % 2]
+        write_mp4(tmp_path / "film.mp4", frames, 12, 0.5)
+        films.add((tmp_path / "film.mp4").read_bytes())
+    assert len(films) == 1
