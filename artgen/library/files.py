@@ -113,7 +113,7 @@ def read_configuration(folder: Path) -> dict[str, Any]:
 def _mapping(values: Any, name: str) -> dict[str, Any]:
     """Return values that were read from a file if they are a mapping of names to values."""
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise DamagedError(f"{path.name} is not a mapping of names to values")
+        raise DamagedError(f"{name} is not a mapping of names to values")
     return values
 
 
