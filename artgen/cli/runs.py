@@ -29,7 +29,7 @@ FIXED = (10, 12, 6)
 """Widths of the columns for date, state and loss."""
 LEAST_PROMPT = 12
 """Least width of the column for prompts. With less space, there is none: folders are named after prompts."""
-END = 16
+END = 12
 """Characters at the end of a long name that are shown: the seed, and a number after it."""
 HOURS = {"h": 1, "d": 24, "w": 7 * 24}
 
@@ -195,23 +195,21 @@ def _table(cards: Sequence[RunCard], root: Path, width: int) -> Iterator[str]:
 
     yield _line(["begun", "state", "loss", title, "prompt"], widths)
     for card, name in zip(cards, names, strict=True):
-        yield _line([_date(card), _state_text(card), _loss(card), name, _about(card)], widths)
+        short = _cut(name, widths[3], end=name[-END:])
+        yield _line([_date(card), _state_text(card), _loss(card), short, _about(card)], widths)
 
 
 def _line(texts: Sequence[str], widths: Sequence[int]) -> str:
     """Return texts in columns; those without a column are left out."""
-    columns = [
-        set_cell_size(_shortened(text, width), width) for text, width in zip(texts, widths, strict=False)
-    ]
+    columns = [set_cell_size(_cut(text, width), width) for text, width in zip(texts, widths, strict=False)]
     return SPACE.join(columns).rstrip()
 
 
-def _shortened(text: str, width: int) -> str:
-    """Return text that fits a width; of a longer one the start and the end."""
+def _cut(text: str, width: int, end: str = "") -> str:
+    """Return text that fits a width in columns; a longer one is cut, and ends with `…` and `end`."""
     if cell_len(text) <= width:
         return text
-    end = text[-END:] if width > 2 * END else ""
-    return set_cell_size(text, max(0, width - 1 - cell_len(end))).rstrip() + "…" + end
+    return set_cell_size(text, width - 1 - cell_len(end)).rstrip() + "…" + end
 
 
 def _name(card: RunCard, root: Path) -> str:
