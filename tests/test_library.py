@@ -586,7 +586,7 @@ def test_a_damaged_or_foreign_index_is_rebuilt(tmp_path: Path, fresh_cache: Path
         json.dumps({**json.loads(good), "runs": {"a": {**entry, "seed": "x"}}}),
         json.dumps({**json.loads(good), "runs": {"a": {**entry, "prompts": [1]}}}),
         json.dumps({**json.loads(good), "runs": {"a": {**entry, "begun": "x"}}}),
-        json.dumps({**json.loads(good), "runs": {"a": {**entry, "stamps": None}}}),
+        json.dumps({**json.loads(good), "runs": {"a": {**entry, "stamps": [None]}}}),
     ]
     for content in broken:
         path.write_text(content)

@@ -7,6 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, get_args
 
+PICTURE = "image.png"
+FILMS = ("timelapse.mp4", "timelapse.gif")
+
 State = Literal["running", "done", "stopped", "interrupted", "damaged"]
 """State of a run.
 
@@ -56,16 +59,14 @@ class RunCard(RunFacts):
     Args:
         folder: the run's.
         state: whether it is running, and how it ended.
-        picture: the best candidate's picture, None without one.
-        film: the time-lapse film, None without one.
+        files: names of the picture and the films that are in the folder.
         parents: folders of the listed runs that it was edited from, at most one at present.
         children: folders of the listed runs that were edited from it.
     """
 
     folder: Path
     state: State
-    picture: Path | None = None
-    film: Path | None = None
+    files: tuple[str, ...] = ()
     parents: tuple[Path, ...] = ()
     children: tuple[Path, ...] = ()
 
@@ -75,6 +76,19 @@ class RunCard(RunFacts):
         if self.prompts:
             return self.prompts[0]
         return "" if self.state == "damaged" else "target"
+
+    @property
+    def picture(self) -> Path | None:
+        """The best candidate's picture, None without one."""
+        return self.folder / PICTURE if PICTURE in self.files else None
+
+    @property
+    def film(self) -> Path | None:
+        """The time-lapse film, None without one."""
+        for name in FILMS:
+            if name in self.files:
+                return self.folder / name
+        return None
 
     @property
     def loss(self) -> float | None:

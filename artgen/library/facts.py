@@ -59,8 +59,8 @@ def _from_report(report: Mapping[str, Any], stamp: Stamp, configuration: Stamp |
     if reason not in REASONS:
         raise DamagedError("run.json does not say why the run ended")
     step = number_in(report, "step")
-    if step is None:
-        raise DamagedError("run.json does not say how many steps were done")
+    if step is None or report.get("losses") is None:
+        raise DamagedError("run.json has no step or no losses")
 
     facts = replace(
         _about(config),

@@ -21,15 +21,19 @@ class DamagedError(Exception):
     """A file of a run that cannot be read; the message names the file and the reason."""
 
 
-def stamp_of(status: os.stat_result) -> Stamp:
-    """Return the stamp of a file."""
+def file_stamp(path: str) -> Stamp | None:
+    """Return the stamp of whatever has this path, None if nothing has; links are not followed."""
+    try:
+        status = os.lstat(path)
+    except (OSError, ValueError):
+        return None
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def is_plain_file(path: Path) -> bool:
+def is_plain_file(path: str | Path) -> bool:
     """Return whether a path is a file; links are not followed."""
     try:
-        return stat.S_ISREG(path.lstat().st_mode)
+        return stat.S_ISREG(os.lstat(path).st_mode)
     except (OSError, ValueError):
         return False
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from artgen.library.files import Stamp, stamp_of
+from artgen.library.card import FILMS, PICTURE
+from artgen.library.files import Stamp, file_stamp, is_plain_file
 
 LEVELS = 2
 """Levels of folders that are searched: runs, and batches of runs."""
 
 
-FILES_OF_A_RUN = frozenset({"run.json", "config.yaml", "checkpoint.safetensors"})
-"""A folder with one of these is that of a run."""
+LOOKED_FOR = (PICTURE, *FILMS)
+"""Files whose presence is noted."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +27,14 @@ class FoundRun:
         path: its path.
         report: stamp of its run.json, None without one.
         configuration: stamp of its config.yaml, None without one.
-        files: names of the plain files in it.
+        files: those of `LOOKED_FOR` that are in it as plain files.
     """
 
     name: str
     path: Path
     report: Stamp | None
     configuration: Stamp | None
-    files: frozenset[str]
-
-
-Entries = Mapping[str, os.DirEntry[str]]
-"""What is in a folder, by name."""
+    files: tuple[str, ...]
 
 
 def find_runs(root: Path) -> Iterator[FoundRun]:
@@ -53,46 +50,42 @@ def _search(path: str, name: str, levels: int) -> Iterator[FoundRun]:
     """Yield the run in a folder, or those in its sub-folders.
 
     Args:
-        path: the folder's.
+        path: the folder's; a text, because thousands of `Path` objects take long to make.
         name: the folder's path from the one that was given.
         levels: number of levels of sub-folders to search.
     """
-    entries = _scan(path)
-    if not FILES_OF_A_RUN.isdisjoint(entries):
-        yield _found(path, name, entries)
+    run = _run_in(path, name)
+    if run is not None:
+        yield run
         return
     if not levels:
         return
 
     prefix = f"{name}/" if name else ""
-    for entry in entries.values():
-        is_hidden = entry.name.startswith(".")
-        if not is_hidden and entry.is_dir(follow_symlinks=False):
-            yield from _search(entry.path, prefix + entry.name, levels - 1)
+    for each in _subfolders(path):
+        yield from _search(f"{path}/{each}", prefix + each, levels - 1)
 
 
-def _scan(path: str) -> dict[str, os.DirEntry[str]]:
-    """Return what is in a folder, nothing if it cannot be read."""
+def _run_in(path: str, name: str) -> FoundRun | None:
+    """Return the run whose folder this is, None if it is not that of a run."""
+    report = file_stamp(f"{path}/run.json")
+    configuration = file_stamp(f"{path}/config.yaml")
+    if report is None and configuration is None and file_stamp(f"{path}/checkpoint.safetensors") is None:
+        return None
+
+    files = tuple(each for each in LOOKED_FOR if is_plain_file(f"{path}/{each}"))
+    return FoundRun(name, Path(path), report, configuration, files)
+
+
+def _subfolders(path: str) -> list[str]:
+    """Return the names of the folders in a folder, without hidden ones and links."""
+    names: list[str] = []
     try:
         with os.scandir(path) as entries:
-            return {entry.name: entry for entry in entries}
+            for entry in entries:
+                is_hidden = entry.name.startswith(".")
+                if entry.is_dir(follow_symlinks=False) and not is_hidden:
+                    names.append(entry.name)
     except OSError:
-        return {}
-
-
-def _found(path: str, name: str, entries: Entries) -> FoundRun:
-    """Return the run in a folder."""
-    plain = [entry.name for entry in entries.values() if entry.is_file(follow_symlinks=False)]
-    return FoundRun(
-        name, Path(path), _stamp(entries, "run.json"), _stamp(entries, "config.yaml"), frozenset(plain)
-    )
-
-
-def _stamp(entries: Entries, name: str) -> Stamp | None:
-    """Return the stamp of whatever has a name, None if nothing has; links are not followed."""
-    if name not in entries:
-        return None
-    try:
-        return stamp_of(entries[name].stat(follow_symlinks=False))
-    except OSError:
-        return None
+        return names
+    return names

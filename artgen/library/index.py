@@ -55,7 +55,7 @@ class Index:
             stamps: of its files.
         """
         entry = self._old.get(name)
-        if not isinstance(entry, dict) or entry.get("stamps") != _as_json(stamps):
+        if not isinstance(entry, dict) or entry.get("stamps") != _as_text(stamps):
             return None
         try:
             facts = facts_from(entry)
@@ -66,8 +66,8 @@ class Index:
 
     def note(self, name: str, stamps: Stamps, facts: RunFacts) -> None:
         """Keep the facts about a run; the arguments are those of `find`."""
-        entry = {key: _plain(value) for key, value in vars(facts).items()}
-        self._new[name] = {"stamps": _as_json(stamps), **entry}
+        known = {key: _plain(value) for key, value in vars(facts).items() if value not in (None, ())}
+        self._new[name] = {"stamps": _as_text(stamps), **known}
         self._changed = True
 
     def save(self) -> None:
@@ -96,8 +96,11 @@ def facts_from(values: Mapping[str, Any]) -> RunFacts:
     """Return facts that were written into an index.
 
     Raises:
-        DamagedError: a value has the wrong type.
+        DamagedError: a value is missing or has the wrong type.
     """
+    is_damaged = values.get("damage") is not None
+    if not is_damaged and (values.get("seed") is None or values.get("renderer") is None):
+        raise DamagedError("the entry has no seed or no renderer")
     if len(texts_in(values, "ancestors")) > MOST_ANCESTORS:
         raise DamagedError("'ancestors' is too long")
     return RunFacts(
@@ -116,9 +119,10 @@ def facts_from(values: Mapping[str, Any]) -> RunFacts:
     )
 
 
-def _as_json(stamps: Stamps) -> list[list[int] | None]:
-    """Return stamps as they are after they were read from JSON."""
-    return [None if stamp is None else list(stamp) for stamp in stamps]
+def _as_text(stamps: Stamps) -> str:
+    """Return stamps as one text, which is quicker to read and to compare than lists."""
+    report, configuration = stamps
+    return f"{report} {configuration}"
 
 
 def _plain(value: Any) -> Any:

@@ -15,8 +15,6 @@ from artgen.library.index import Index
 from artgen.library.root import runs_root
 from artgen.locks import is_running
 
-PICTURE = "image.png"
-FILMS = ("timelapse.mp4", "timelapse.gif")
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 """Stands for the date of a run without one."""
 
@@ -53,14 +51,7 @@ def runs(folder: Path | None = None) -> list[RunCard]:
 
 def _card(found: FoundRun, facts: RunFacts) -> RunCard:
     """Return the card of a run: the facts, and what may change while its report does not."""
-    film = next((name for name in FILMS if name in found.files), None)
-    card = RunCard(
-        **vars(facts),
-        folder=found.path,
-        state=_state(found.path, facts),
-        picture=found.path / PICTURE if PICTURE in found.files else None,
-        film=found.path / film if film is not None else None,
-    )
+    card = RunCard(**vars(facts), folder=found.path, state=_state(found.path, facts), files=found.files)
     if card.state in ("running", "interrupted"):
         # What an earlier part of the run has reported no longer holds.
         return replace(card, reason=None, ended=None, step=latest_step(found.path))

@@ -34,8 +34,11 @@ def texts_in(values: Mapping[str, Any], key: str) -> tuple[str, ...]:
     value = values.get(key)
     if value is None:
         return ()
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+    if not isinstance(value, list):
         raise DamagedError(f"{key!r} is not a list of texts")
+    for each in value:
+        if not isinstance(each, str):
+            raise DamagedError(f"{key!r} is not a list of texts")
     return tuple(value)
 
 
@@ -54,12 +57,14 @@ def number_in(values: Mapping[str, Any], key: str, largest: int = MOST_STEPS) ->
 
 
 def losses_in(values: Mapping[str, Any]) -> tuple[float | None, ...]:
-    """Return the losses, None for one that is not finite.
+    """Return the losses, None for one that is not finite; empty without any.
 
     Raises:
         DamagedError: they are not a list of numbers.
     """
     value = values.get("losses")
+    if value is None:
+        return ()
     if not isinstance(value, list):
         raise DamagedError("'losses' is not a list of numbers")
 
