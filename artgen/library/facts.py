@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -62,31 +61,36 @@ def _from_report(report: Mapping[str, Any], stamp: Stamp, configuration: Stamp |
     if step is None or report.get("losses") is None:
         raise DamagedError("run.json has no step or no losses")
 
-    facts = replace(
-        _about(config),
-        reason=str(reason),
-        step=step,
-        losses=losses_in(report),
-        begun=time_in(report, "begun") or _time_of(configuration),
-        ended=time_in(report, "ended") or _time_of(stamp),
-    )
-    if "identity" not in report:
-        return _with_lineage(facts, config)
-    return replace(facts, identity=text_in(report, "identity"), ancestors=texts_in(report, "ancestors"))
+    facts = _about(config)
+    facts |= {
+        "reason": reason,
+        "step": step,
+        "losses": losses_in(report),
+        "begun": time_in(report, "begun") or _time_of(configuration),
+        "ended": time_in(report, "ended") or _time_of(stamp),
+    }
+    if "identity" in report:
+        lineage = {"identity": text_in(report, "identity"), "ancestors": texts_in(report, "ancestors")}
+        return RunFacts(**facts, **lineage)
+    return RunFacts(**facts, **_lineage(config))
 
 
 def _from_configuration(config: Mapping[str, Any], stamp: Stamp) -> RunFacts:
     """Return the facts of a run that has not written its report."""
-    return _with_lineage(replace(_about(config), begun=_time_of(stamp)), config)
+    return RunFacts(**_about(config), **_lineage(config), begun=_time_of(stamp))
 
 
-def _with_lineage(facts: RunFacts, config: Mapping[str, Any]) -> RunFacts:
-    """Return facts with the identities that follow from a configuration."""
-    return replace(facts, identity=run_identity(config), ancestors=ancestors(config))
+def _lineage(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the identities that follow from a configuration."""
+    return {"identity": run_identity(config), "ancestors": ancestors(config)}
 
 
-def _about(config: Mapping[str, Any]) -> RunFacts:
-    """Return what a configuration says about a run."""
+def _about(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts that a configuration contains.
+
+    Raises:
+        DamagedError: a value is missing or has the wrong type.
+    """
     seed = number_in(config, "seed", largest=LARGEST_SEED)
     renderer = text_in(config, "renderer")
     if seed is None or renderer is None:
@@ -97,12 +101,8 @@ def _about(config: Mapping[str, Any]) -> RunFacts:
         *cells_in(config, "composition"),
         *cells_in(config, "tile_prompts"),
     ]
-    return RunFacts(
-        prompts=tuple(prompts),
-        seed=seed,
-        renderer=renderer,
-        steps=_total_steps(config),
-    )
+    steps = _total_steps(config)
+    return {"prompts": tuple(prompts), "seed": seed, "renderer": renderer, "steps": steps}
 
 
 def _total_steps(config: Mapping[str, Any]) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +10,8 @@ from artgen.library.files import DamagedError
 
 MOST_STEPS = 1_000_000_000
 """No run has more steps."""
+LARGEST_LOSS = 1e300
+"""A larger loss counts as one that is not finite."""
 
 
 def text_in(values: Mapping[str, Any], key: str) -> str | None:
@@ -70,11 +71,13 @@ def losses_in(values: Mapping[str, Any]) -> tuple[float | None, ...]:
 
     found: list[float | None] = []
     for loss in value:
-        if loss is not None and (not isinstance(loss, int | float) or isinstance(loss, bool)):
+        if loss is None:
+            found.append(None)
+            continue
+        if not isinstance(loss, int | float) or isinstance(loss, bool):
             raise DamagedError("'losses' is not a list of numbers")
-        # An integer can be too large for a float.
-        is_usable = loss is not None and abs(loss) < 1e300 and math.isfinite(loss)
-        found.append(float(loss) if is_usable else None)
+        # NaN fails the comparison too; an integer can be too large for a float.
+        found.append(float(loss) if abs(loss) < LARGEST_LOSS else None)
     return tuple(found)
 
 
