@@ -441,6 +441,7 @@ def test_a_configuration_with_a_wrong_type(key: str, tmp_path: Path):
         b"[" * 100_000,
         b"a: 1",
         b"1: 2",
+        b"- x\n" * (1 << 18),
     ],
 )
 def test_a_damaged_configuration_of_a_run_without_a_report(content: bytes, tmp_path: Path):

@@ -10,8 +10,8 @@ from typing import Any
 
 LARGEST_REPORT = 1 << 22
 """Largest run.json in bytes."""
-LARGEST_CONFIGURATION = 1 << 20
-"""Largest config.yaml in bytes, as `artgen.config` reads it."""
+LARGEST_CONFIGURATION = 1 << 17
+"""Largest config.yaml in bytes. A run may have a larger one, but reading 1 MB of YAML takes several seconds."""
 
 Stamp = tuple[int, int, int]
 """Time of change in nanoseconds, size in bytes and inode of a file; a file that is replaced gets another one."""
