@@ -70,9 +70,10 @@ def _from_report(report: Mapping[str, Any], stamp: Stamp, configuration: Stamp |
         "ended": time_in(report, "ended") or _time_of(stamp),
     }
     if "identity" in report:
-        lineage = {"identity": text_in(report, "identity"), "ancestors": texts_in(report, "ancestors")}
-        return RunFacts(**facts, **lineage)
-    return RunFacts(**facts, **_lineage(config))
+        facts |= {"identity": text_in(report, "identity"), "ancestors": texts_in(report, "ancestors")}
+    else:
+        facts |= _lineage(config)
+    return RunFacts(**facts)
 
 
 def _from_configuration(config: Mapping[str, Any], stamp: Stamp) -> RunFacts:
