@@ -10,7 +10,18 @@ import typer
 
 from artgen.cli.app import app
 from artgen.cli.messages import reported
-from artgen.cli.shared import Force, Json, Out, Quiet, Yes, import_later, nonempty_path, run_and_report
+from artgen.cli.shared import (
+    Force,
+    Json,
+    Out,
+    Quiet,
+    Runs,
+    Yes,
+    import_later,
+    new_runs_in,
+    nonempty_path,
+    run_and_report,
+)
 
 LONGEST_RANGE = 100_000
 """Most numbers that a range such as `3-7` may cover."""
@@ -34,13 +45,14 @@ def edit(
     delete: Annotated[str, typer.Option(metavar="12", help="Elements to remove.")] = "",
     steps: Annotated[int, typer.Option("--continue", min=0, help="Optimisation steps afterwards.")] = 0,
     out: Out = None,
+    runs: Runs = None,
     force: Force = False,
     yes: Yes = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Lock or delete elements of a picture, and continue: artgen edit RUN --lock 3,7 --continue 100."""
-    with reported(as_json):
+    with reported(as_json), new_runs_in(runs, out):
         work = functools.partial(
             _editing,
             run,

@@ -16,6 +16,7 @@ import typer
 from artgen.cli import paint as paint
 from artgen.cli import edit as edit
 from artgen.cli import export as export
+from artgen.cli import runs as runs
 from artgen.cli import look as look
 from artgen.cli import assets as assets
 

@@ -12,7 +12,18 @@ from artgen.cli.app import app
 from artgen.cli.messages import reported
 from artgen.cli.parsing import PaintCommand, PromoteCommand, promoted_request
 from artgen.cli.request import PaintRequest
-from artgen.cli.shared import Force, Json, Out, Quiet, Yes, import_later, nonempty_path, run_and_report
+from artgen.cli.shared import (
+    Force,
+    Json,
+    Out,
+    Quiet,
+    Runs,
+    Yes,
+    import_later,
+    new_runs_in,
+    nonempty_path,
+    run_and_report,
+)
 
 _painting = import_later("artgen.runs.paint:painting")
 _resuming = import_later("artgen.runs.paint:resuming")
@@ -23,7 +34,7 @@ _promoting = import_later("artgen.batch.promote:promoting")
 def paint(context: typer.Context) -> None:
     """Paint a picture: artgen "a blue rabbit:2 | photo:-0.5". The renderer's options are accepted too."""
     request: PaintRequest = context.obj
-    with reported(request.as_json):
+    with reported(request.as_json), new_runs_in(request.runs, request.out):
         from artgen.config import RunConfig
 
         if request.seeds is not None or request.prompt_file is not None:
@@ -67,12 +78,13 @@ def rerun(
     ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Open the local files the picture names.")] = False,
     out: Out = None,
+    runs: Runs = None,
     force: Force = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Paint a picture again with the configuration in its metadata; an edited one from its first step."""
-    with reported(as_json):
+    with reported(as_json), new_runs_in(runs, out):
         from artgen.config import RunConfig
         from artgen.export.metadata import read_configuration
         from artgen.runs.inputs import CONSENT, AllowedInputs
@@ -99,7 +111,7 @@ def promote(
 ) -> None:
     """Continue one picture of a contact sheet, with any option of paint: artgen promote SHEET 3 --preset best."""
     request: PaintRequest = context.obj
-    with reported(request.as_json):
+    with reported(request.as_json), new_runs_in(request.runs, request.out):
         from artgen.batch.sheet import find_run
         from artgen.config import RunConfig
 

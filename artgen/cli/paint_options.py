@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from artgen.cli.declaring import Sets
-from artgen.cli.shared import Force, Json, Out, Quiet, nonempty_path
+from artgen.cli.shared import Force, Json, Out, Quiet, Runs, nonempty_path
 from artgen.cli.values import parse_weights, read_grid_file
 
 Text = str | None
@@ -120,6 +120,7 @@ class OutputOptions:
     """Output."""
 
     out: Out = None
+    runs: Runs = None
     force: Force = False
     as_json: Json = False
     quiet: Quiet = False

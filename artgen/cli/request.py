@@ -29,6 +29,7 @@ class PaintRequest:
         seeds: seeds of a batch, as typed.
         prompt_file: file with a prompt and options on each line.
         out: folder of the run or the batch.
+        runs: folder for new runs.
         force: whether to replace what is in it.
         as_json: whether to print one JSON object.
         quiet: whether to show nothing.
@@ -43,6 +44,7 @@ class PaintRequest:
     seeds: str | None = None
     prompt_file: Path | None = None
     out: Path | None = None
+    runs: Path | None = None
     force: bool = False
     as_json: bool = False
     quiet: bool = False

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 
 from artgen.cli.messages import INTERRUPTED, print_json, print_line
 from artgen.cli.progress import watched
+from artgen.errors import UsageError
 
 if TYPE_CHECKING:
     from artgen.engine.events import EventStream
@@ -38,7 +40,16 @@ Out = Annotated[
         "-o",
         metavar="FOLDER",
         parser=nonempty_path,
-        help="Folder of the run; default runs/<date>-…",
+        help="Folder of the run; default <date>-… in --runs",
+    ),
+]
+Runs = Annotated[
+    Path | None,
+    typer.Option(
+        "--runs",
+        metavar="FOLDER",
+        parser=nonempty_path,
+        help="Folder for new runs; default $ARTGEN_RUNS, or runs.",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace the contents of --out.")]
@@ -48,6 +59,25 @@ Yes = Annotated[
     bool,
     typer.Option("--yes", "-y", help="Open the local files it names, even if they have changed since."),
 ]
+
+
+@contextlib.contextmanager
+def new_runs_in(runs: Path | None, out: Path | None) -> Iterator[None]:
+    """Put the folders of runs that start within this block into the folder that `--runs` names.
+
+    Args:
+        runs: value of `--runs`, None if it was not given.
+        out: value of `--out`, None if it was not given.
+
+    Raises:
+        UsageError: both were given.
+    """
+    if runs is not None and out is not None:
+        raise UsageError("--runs and --out contradict each other; give one of them")
+    from artgen.library.root import runs_in
+
+    with runs_in(runs):
+        yield
 
 
 def import_later(function: str) -> Callable[..., EventStream[Any]]:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import contextlib
 import datetime
 import fnmatch
-import hashlib
 import re
 import tempfile
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-from platformdirs import user_cache_path
-
+from artgen import locks
 from artgen.config import RunConfig
 from artgen.errors import RunError, UsageError
 from artgen.files import write_atomically
+from artgen.library.root import runs_root
 
 OUTPUTS = (
     "checkpoint.previous.safetensors",
@@ -64,7 +62,7 @@ def make_folder(wanted: Path | None, prompt: str, seed: int, force: bool) -> Pat
     """Create and return the folder of a new run.
 
     Args:
-        wanted: the run's own folder, or None for `runs/<date>-<slug>-<seed>`.
+        wanted: the run's own folder, or None for `<date>-<slug>-<seed>` in `runs_root()`.
         prompt: gives the slug.
         seed: the run's seed.
         force: use `wanted` even if it holds files; files of a run are replaced.
@@ -82,14 +80,16 @@ def make_folder(wanted: Path | None, prompt: str, seed: int, force: bool) -> Pat
             )
         folder = wanted
     else:
-        folder = _free_name(Path("runs") / f"{datetime.date.today():%Y-%m-%d}-{slug(prompt)}-{seed}")
+        folder = _free_name(runs_root() / f"{datetime.date.today():%Y-%m-%d}-{slug(prompt)}-{seed}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except (OSError, RecursionError) as error:  # pathlib makes the folders above by calling itself
         reason = getattr(error, "strerror", None) or "too many folders in each other"
-        raise RunError(f"{str(folder)[:200]}: cannot be written ({reason}); choose another --out") from None
+        raise RunError(
+            f"{str(folder)[:200]}: cannot be written ({reason}); choose another --out or --runs"
+        ) from None
     return folder
 
 
@@ -140,31 +140,13 @@ def _free_name(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Lock a folder while a run writes into it; the system releases the lock when the process ends.
+    """Lock a folder while a run writes into it; see `artgen.locks.claimed`.
 
     What an earlier run left because it was killed while it wrote is removed.
 
-    The lock file is in the user's cache, so that the folder of a run contains nothing but the run. If the
-    cache cannot be written, there is no lock.
-
     Raises:
-        RunError: another process holds it.
+        RunError: another process has the lock.
     """
-    name = hashlib.sha256(str(folder.resolve()).encode(errors="surrogateescape")).hexdigest()[:32]
-    path = user_cache_path("artgen") / "locks" / f"{name}.lock"
-    lock = FileLock(path, timeout=0)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise RunError(
-            f"{folder}: another run is writing there; wait for its end, or choose another --out"
-        ) from None
-    except OSError:
-        yield
-        return
-    try:
+    with locks.claimed(folder):
         remove_temporary_files(folder)
         yield
-    finally:
-        lock.release()

@@ -7,6 +7,7 @@ import math
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -18,8 +19,10 @@ from artgen.errors import InputError
 from artgen.files import read_file
 from artgen.guides.base import Guide
 from artgen.guides.precision import format_name
+from artgen.library.lineage import ancestors, run_identity
 from artgen.plain_json import read_json
 from artgen.runs.context import RunContext
+from artgen.runs.folder import CONFIGURATION
 
 REPORT = "run.json"
 """Name of the file in a run's folder."""
@@ -87,10 +90,16 @@ def run_report(
         error: what ended the run early, if anything did.
     """
     canvas = context.problem.canvas
+    described = json.loads(config.to_json())
+    ended = datetime.now(UTC)
+
     report: dict[str, Any] = {
         "reason": result.reason,
         "error": error,
+        "begun": _text(_begun(result, ended)),
+        "ended": _text(ended),
         "step": result.step,
+        "steps": _total_steps(config),
         "seconds": round(result.seconds, 3),
         "seconds_per_step": round(result.seconds / result.step, 5) if result.step else None,
         "seed": result.seed,
@@ -103,7 +112,9 @@ def run_report(
         "threads": torch.get_num_threads(),
         "versions": versions(),
         "credits": list(credits),
-        "config": json.loads(config.to_json()),
+        "identity": run_identity(described),
+        "ancestors": list(ancestors(described)),
+        "config": described,
     }
     return json.dumps(report, indent=2, ensure_ascii=False)
 
@@ -123,6 +134,28 @@ def read_report(folder: Path) -> dict[str, Any]:
     if not isinstance(report, dict):
         raise InputError(f"{path}: is not a JSON object; paint the picture again")
     return report
+
+
+def _begun(result: RunResult, ended: datetime) -> datetime:
+    """Return when a run began: the configuration is written then, and never again, also if it is resumed."""
+    try:
+        return datetime.fromtimestamp((result.folder / CONFIGURATION).stat().st_mtime, UTC)
+    except (OSError, ValueError, OverflowError):
+        return ended - timedelta(seconds=result.seconds)
+
+
+def _text(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds")
+
+
+def _total_steps(config: RunConfig) -> int | None:
+    """Return the number of steps of all tiles, None for a run that is limited by time."""
+    if config.seconds is not None:
+        return None
+    tiling = config.tiling()
+    if tiling is not None:
+        return config.steps * tiling.count
+    return config.steered(len(config.steering)).steps
 
 
 def _described(guide: Guide) -> dict[str, str]:

@@ -15,7 +15,7 @@ from artgen.grid import Tiling
 from artgen.guides.loading import load_guide
 from artgen.threads import SETTINGS
 from artgen.types import Size
-from benchmarks import busy, collage, end_to_end, evolution, point, processes, step, strokes, tiles
+from benchmarks import busy, collage, end_to_end, evolution, library, point, processes, step, strokes, tiles
 from benchmarks.common import Figure, Results
 
 OPTIONS = argparse.Namespace(threads=2, trial=True, preset="draft", every=None)
@@ -121,6 +121,12 @@ def test_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert goals_of(figures) == ["< 60", "< 1.5", "< 90", "< 15", "< 15", "< 15"]
     assert figures[1]["value"] == 2.0
     assert goals_of(figures_of(end_to_end, tmp_path / "x.json", "--", "a cat")) == []
+
+
+def test_library(tmp_path: Path):
+    figures = figures_of(library, tmp_path / "x.json")
+    assert goals_of(figures) == ["< 1.5", "< 0.3"]
+    assert all(0 < figure["value"] < 60 for figure in figures) and len(figures) == 5
 
 
 def test_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
