@@ -196,7 +196,11 @@ class Strokes(StrokeSet):
         """Grow to the next number of the series at equal intervals, and prune invisible strokes."""
         level = min(int(progress * len(self.levels) + ROUNDING), len(self.levels) - 1)
         count = self.points.shape[1]
-        if level <= int(self.level.max()) or count >= self.levels[level]:
+        if level == 0 or count >= self.levels[level]:
+            return None
+
+        # Read last, because a GPU must finish its work before it can answer.
+        if level <= int(self.level.max()):
             return None
 
         with torch.no_grad():
