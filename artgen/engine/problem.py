@@ -22,6 +22,7 @@ class Problem:
         background: what is behind and around the picture.
         optimiser: learning rates, schedule, clipping, patience.
         steps_per_reading: steps between two readings of figures from the device; see `artgen.engine.finite`.
+        deterministic: use only operations that repeat their bits on a GPU.
     """
 
     renderer: Renderer
@@ -30,6 +31,7 @@ class Problem:
     background: Background
     optimiser: OptimiserOptions
     steps_per_reading: int = 1
+    deterministic: bool = False
 
 
 @dataclass(frozen=True)

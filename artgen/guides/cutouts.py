@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from artgen.config import CutoutOptions
-from artgen.devices import send, tensor_on
+from artgen.devices import sampled, send, tensor_on
 from artgen.guides.base import Variation
 from artgen.types import WHOLE, Image, Region, Size
 
@@ -144,8 +144,7 @@ def sample_views(
 
     atlas_size = tensor_on([atlas.shape[-1], atlas.shape[-2]], image.device)
     grid = ((pixels + 0.5) * 2 / atlas_size - 1).flatten(1, 2).to(image.dtype)
-    sampled = functional.grid_sample(atlas, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return sampled.unflatten(2, (views, side.height)).transpose(1, 2)
+    return sampled(atlas, grid).unflatten(2, (views, side.height)).transpose(1, 2)
 
 
 def _places(homographies: Tensor, side: Size) -> Tensor:

@@ -23,6 +23,7 @@ from artgen.runs.context import (
     use_threads,
 )
 from artgen.runs.defaults import resolve
+from artgen.runs.device import device_notices, device_or_best
 from artgen.runs.folder import claimed, make_folder, prepare_folder
 from artgen.runs.inputs import fingerprints, require_known
 from artgen.runs.metrics import Metrics
@@ -87,7 +88,8 @@ def _paint_in(
     config = context.settings.config
     with claimed(folder):
         prepare_folder(folder, config)
-        stopped = yield from announce(Started(folder, config.seed, step, config.steps))
+        idle = device_notices(config, context.settings.device)
+        stopped = yield from announce(Started(folder, config.seed, step, config.steps), *idle)
         if stopped:
             state = initial_state(context.problem, config.evolution, streams)
         else:
@@ -106,7 +108,7 @@ def resume_single(folder: Path, open_files: bool) -> Run:
         require_known(config.local_files(), header.inputs, folder)
 
     use_threads(header.threads)
-    settings = resolve(config)
+    settings = resolve(config, device=device_or_best(config.device))
     check_sizes(settings)
     choose_formats(settings, header.formats)
     header.require_guides(settings.guides)
@@ -118,7 +120,9 @@ def resume_single(folder: Path, open_files: bool) -> Run:
     state = restore(checkpoint, context)
 
     metrics = Metrics(folder, config.steps, state.step)  # a damaged file shows before the run starts
-    notices = [] if checkpoint.notice is None else [Notice(checkpoint.notice)]
+    notices = device_notices(config, settings.device)
+    if checkpoint.notice is not None:
+        notices.append(Notice(checkpoint.notice))
     stopped = yield from announce(Started(folder, config.seed, state.step, config.steps), *notices)
     if context.lacks_sketch and not stopped:
         context, state = yield from _begin_again(folder, context, state)

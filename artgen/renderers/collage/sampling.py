@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from artgen.devices import tensor_on
+from artgen.devices import known_to_repeat, tensor_on
 from artgen.renderers.binning import Stacks, TileGrid, stack, tiles_in_boxes
 from artgen.renderers.collage.atlas import BORDER, Atlas, Patches, Slots, touching
 from artgen.renderers.collage.geometry import Affine, boxes, inverse
@@ -201,9 +201,11 @@ class _Sample(torch.autograd.Function):
         many = texture.expand(count, -1, -1, -1)  # [M, 4, H, W], without a copy
         shaped = gradient.reshape(count, 4, tile, tile)  # [M, 4, T, T]
 
-        _, slope = torch.ops.aten.grid_sampler_2d_backward(
-            shaped, many, place, BILINEAR, ZEROS, False, [False, True]
-        )
+        # torch refuses this in deterministic mode, but only the texture's gradient has no fixed order
+        with known_to_repeat():
+            _, slope = torch.ops.aten.grid_sampler_2d_backward(
+                shaped, many, place, BILINEAR, ZEROS, False, [False, True]
+            )
         by_pixel = slope.view(count, tile * tile, 2).transpose(1, 2)  # [M, 2, T * T]
         return by_pixel @ basis.T, None, None, None, None  # [M, 2, 3]
 
