@@ -231,8 +231,13 @@ class Atlas:
 
         self.texture, self._slots = torch.from_numpy(pixels), torch.from_numpy(slots)
 
-    def includes(self, patch: Int[Tensor, "population elements"]) -> bool:
-        """Return whether the atlas contains all these patches; reads the device only if some are left out."""
+    def serves(self, patch: Int[Tensor, "population elements"]) -> bool:
+        """Return whether the atlas is on the device of these patches and contains them all.
+
+        The device is read only if the atlas leaves some patches out.
+        """
+        if self.texture.device != patch.device:
+            return False
         return self.is_complete or bool(torch.isin(patch, self.contents).all())
 
     def slots(self, patch: Int[Tensor, " elements"], shown: Float[Tensor, " elements"]) -> Slots:

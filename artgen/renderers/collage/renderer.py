@@ -201,7 +201,7 @@ class Collage(ElementRenderer[CollageOptions]):
         step = 2.0 ** (math.ceil(2 * octaves) / 2)
 
         atlas = self._atlases.get(step)
-        if atlas is None or not atlas.includes(self.patch):
+        if atlas is None or not atlas.serves(self.patch):
             sides = self.patches.side.clamp(max=int(longest) + 1)  # [K]
             fits_whole = 2 * int((sides**2).sum()) <= WHOLE_ATLAS  # smaller levels double the area
             everything = torch.arange(len(self.patches), device=self.patch.device)

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from artgen.devices import send
 from artgen.geometry import split_window
 from artgen.images import parse_colour
 from artgen.memory import require_memory
@@ -173,7 +174,7 @@ class Strokes(StrokeSet):
         if self.given is None:
             return self.colour
 
-        inks = self.given.colours.to(self.colour)  # [inks, 3]
+        inks = send(self.given.colours, self.colour.device)  # [inks, 3]
         free = self.colour.detach()
         index = nearest_colours(free.flatten(0, 1), inks)  # [P N]
         nearest = inks[index].view_as(free)  # [P, N, 3]

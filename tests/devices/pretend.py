@@ -1,13 +1,14 @@
-"""A pretend device: tensors that say they are elsewhere, compute on the CPU, and record what a GPU would wait for.
+"""A pretend device: tensors that compute on the CPU, and say that they are on a GPU.
 
-A tensor on the pretend device holds real values, so whole steps run on it. Inside `PretendDevice`, every operation
-of torch passes through `__torch_dispatch__`, which
+A tensor on the pretend device has real values, so whole runs work on it. Inside `PretendDevice`, every operation of
+torch passes through `__torch_dispatch__`, which
 
-- records an operation whose result the host needs (`.item()`, `nonzero`, a copy to the host, a blocking copy
-  to the device): on CUDA it waits for all work that was given to the device;
-- refuses an operation that mixes the device with the host's tensors, as CUDA does.
+- records in `waits` an operation whose result the host needs (`.item()`, `nonzero`, a copy to the host, a blocking
+  copy to the device): CUDA finishes all queued work first;
+- records in `unordered` an operation whose bits CUDA does not repeat, and that torch refuses in deterministic mode;
+- refuses an operation that mixes tensors of the device with tensors of the host, as CUDA does.
 
-So a machine without a GPU finds both kinds of mistake. Speed, numerics and kernels of a GPU are not simulated.
+So a machine without a GPU finds these mistakes. It does not show the speed or the rounding of a GPU.
 """
 
 from __future__ import annotations
@@ -24,24 +25,39 @@ from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 DEVICE = torch.device("meta")
 """The name that the pretend device goes by; torch knows no operations for it that this mode does not catch."""
-WAITS = frozenset(
-    [
-        "_local_scalar_dense",
-        "is_nonzero",
-        "equal",
-        "nonzero",
-        "masked_select",
-        "bincount",
-        "_unique2",
-        "unique_dim",
-        "unique_consecutive",
-        "unique_dim_consecutive",
-        "linalg_inv_ex",
-        "_linalg_check_errors",
-        "histc",
-    ]
-)
+WAITS = {
+    "_linalg_check_errors",
+    "_local_scalar_dense",
+    "_unique2",
+    "bincount",
+    "equal",
+    "histc",
+    "is_nonzero",
+    "linalg_inv_ex",
+    "masked_select",
+    "nonzero",
+    "unique_consecutive",
+    "unique_dim",
+    "unique_dim_consecutive",
+}
 """Operations whose result, or its size, the host reads from the device."""
+UNORDERED = {
+    "_adaptive_avg_pool2d_backward",
+    "_upsample_bicubic2d_aa_backward",
+    "_upsample_bilinear2d_aa_backward",
+    "adaptive_avg_pool2d_backward",
+    "adaptive_max_pool2d_backward",
+    "grid_sampler_2d_backward",
+    "histc",
+    "kthvalue",
+    "median",
+    "put_",
+    "reflection_pad2d_backward",
+    "replication_pad2d_backward",
+    "upsample_bicubic2d_backward",
+    "upsample_bilinear2d_backward",
+}
+"""Operations that torch's documentation says it refuses on CUDA in deterministic mode; see `_is_unordered`."""
 
 
 class OnDevice(Tensor):
@@ -62,7 +78,7 @@ class OnDevice(Tensor):
         return result
 
     @property
-    def is_cuda(self) -> bool:
+    def is_cuda(self) -> bool:  # type: ignore[override]
         """True, so that the code paths for CUDA are taken."""
         return True
 
@@ -80,12 +96,14 @@ class PretendDevice(TorchDispatchMode):
     """While this is entered, `DEVICE` is a device with values.
 
     Attributes:
-        waits: a line for each operation that a GPU would wait for: its name, and where artgen calls it.
+        waits: a line for each operation that CUDA would wait for: its name, and where artgen calls it.
+        unordered: the same for operations whose bits CUDA does not repeat.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.waits: list[str] = []
+        self.unordered: list[str] = []
         self._literals = _Literals(self)
 
     def __enter__(self) -> PretendDevice:
@@ -140,6 +158,8 @@ class PretendDevice(TorchDispatchMode):
                 self.note_wait("a blocking copy to the device")
             return
 
+        if _is_unordered(name, args):
+            self.unordered.append(f"{name} in {_caller()}")
         if name in WAITS or (name == "repeat_interleave" and kwargs.get("output_size") is None):
             self.note_wait(name)
         if name in ("index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index"):
@@ -180,11 +200,20 @@ class _Literals(TorchFunctionMode):
             self._mode.note_wait("new_tensor")
             return OnDevice(torch.tensor(args[1], dtype=dtype))
         device = kwargs.get("device")
-        if func in (torch.tensor, torch.as_tensor) and device is not None:
-            if torch.device(device).type == DEVICE.type:
-                self._mode.note_wait("torch.tensor on the device")
-                return OnDevice(func(*args, **{**kwargs, "device": "cpu"}))
+        makes = func in (torch.tensor, torch.as_tensor) and device is not None
+        if makes and torch.device(device).type == DEVICE.type:
+            self._mode.note_wait("torch.tensor on the device")
+            return OnDevice(func(*args, **{**kwargs, "device": "cpu"}))
         return func(*args, **kwargs)
+
+
+def _is_unordered(name: str, args: tuple) -> bool:
+    """Return whether CUDA does not repeat the bits of an operation, unless `known_to_repeat` allows it."""
+    if not torch.are_deterministic_algorithms_enabled() and name == "grid_sampler_2d_backward":
+        return args[-1][0]  # of the two gradients, only the texture's is added in no fixed order
+    if name == "cumsum":
+        return args[0].is_floating_point()
+    return name in UNORDERED
 
 
 def _is_device(value: Any) -> bool:
