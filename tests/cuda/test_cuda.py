@@ -16,9 +16,9 @@ from artgen.renderers import renderers
 from tests.devices import checks
 from tests.devices.places import Cuda
 
-pytestmark = pytest.mark.skipif(
-    not torch.cuda.is_available(), reason="torch finds no CUDA GPU on this machine"
-)
+if not torch.cuda.is_available():
+    pytest.skip("torch finds no CUDA GPU on this machine", allow_module_level=True)
+
 every_renderer = pytest.mark.parametrize("name", renderers.names())
 
 
@@ -69,6 +69,13 @@ def test_a_step_waits_for_nothing_but_the_sizes_of_lists(place: Cuda, name: str)
 @pytest.mark.parametrize("cuda_graph", [False, True])
 def test_deterministic_runs_repeat_their_bits(place: Cuda, name: str, cuda_graph: bool):
     checks.check_same_bits(place, checks.configuration(name, deterministic=True, cuda_graph=cuda_graph))
+
+
+def test_a_whole_run_waits_for_nothing_between_two_readings(
+    place: Cuda, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = checks.configuration("pixel", steps=40, timelapse={"kind": "none"})
+    checks.check_waits_of_a_run(place, config, tmp_path / "run", monkeypatch)
 
 
 @every_renderer

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from artgen.config import CutoutOptions, RunConfig
 from artgen.devices import deterministic_mode
+from artgen.engine.events import Event, Stepped
 from artgen.engine.finite import STEPS_PER_READING
 from artgen.engine.loop import _step
 from artgen.engine.randomness import Streams
@@ -60,6 +61,12 @@ def prepared(config: RunConfig, device: torch.device) -> tuple[RunContext, LoopS
     start_candidates(renderer, settings, Streams(config.seed)["init"])
     context = make_context(settings, renderer, {})
     return context, initial_state(context.problem, config.evolution, Streams(config.seed))
+
+
+def choose_device(monkeypatch: pytest.MonkeyPatch, device: torch.device) -> None:
+    """Let runs use a device, whatever their configuration says."""
+    for module in ("artgen.runs.defaults", "artgen.runs.device"):
+        monkeypatch.setattr(f"{module}.pick_device", lambda wanted: device)
 
 
 def steps(context: RunContext, state: LoopState, count: int) -> Tensor:
@@ -212,18 +219,14 @@ def check_resumed(
         exact: whether the device repeats its bits.
     """
 
-    def use(device: torch.device) -> None:
-        for module in ("artgen.runs.defaults", "artgen.runs.device"):
-            monkeypatch.setattr(f"{module}.pick_device", lambda wanted: device)
-
-    use(place.device)
+    choose_device(monkeypatch, place.device)
     with place.entered():
         whole = paint(config, folder / "whole")
         for name in ("here", "cpu"):
             assert drive(painting(config, folder / name), stop_after=3).reason == "stopped"
         here = resume(folder / "here")
 
-    use(torch.device("cpu"))
+    choose_device(monkeypatch, torch.device("cpu"))
     on_cpu = resume(folder / "cpu")
     assert (whole.step, here.step, on_cpu.step) == (config.steps,) * 3
     if exact:
@@ -247,3 +250,23 @@ def check_graphed(place: Place, function: Function, recorded: Function) -> None:
                 results.append((on_host(value), on_host(leaf.grad)))
             for own, expected in zip(results[1], results[0], strict=True):
                 torch.testing.assert_close(own, expected, **CLOSE)
+
+
+def check_waits_of_a_run(
+    place: Place, config: RunConfig, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two readings, a whole run that shows and saves nothing at these steps waits for nothing."""
+    choose_device(monkeypatch, place.device)
+    first, last = STEPS_PER_READING + 1, 2 * STEPS_PER_READING - 1
+    with place.entered():
+        run = iter(painting(config, folder))
+        while not _is_step(next(run), first):
+            pass
+        with place.watched() as waits:
+            while not _is_step(next(run), last):
+                pass
+    assert waits == []
+
+
+def _is_step(event: Event, step: int) -> bool:
+    return isinstance(event, Stepped) and event.step == step

@@ -85,6 +85,13 @@ def test_deterministic_steps_use_no_operation_that_cuda_does_not_repeat(
     assert place.mode.unordered != []
 
 
+def test_a_whole_run_waits_for_nothing_between_two_readings(
+    place: Pretended, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = checks.configuration("pixel", steps=40, timelapse={"kind": "none"})
+    checks.check_waits_of_a_run(place, config, tmp_path / "run", monkeypatch)
+
+
 @every_renderer
 def test_a_stopped_run_continues_here_and_on_the_cpu(
     place: Pretended, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_guide: str
