@@ -105,14 +105,16 @@ class Results:
         torch.set_num_threads(options.threads)
         self.name = name
         self.figures: list[Figure] = []
+        self.device = torch.device(getattr(options, "device", "cpu"))
         self._out: Path = options.out
         self._trial: bool = options.trial
         self._load = os.getloadavg()
         self._begun = time.time()
 
     def note(self, name: str, value: float, unit: str = "", goal: str = "") -> None:
-        """Record and print a figure; the arguments are those of `Figure`."""
-        figure = Figure(name, float(value), unit, goal)
+        """Record and print a figure; the arguments are those of `Figure`. The name of a GPU is added to the name."""
+        card = card_name(self.device)
+        figure = Figure(f"{name}, on {card}" if card else name, float(value), unit, goal)
         self.figures.append(figure)
         print(("(trial) " if self._trial else "") + figure.line(), flush=True)
 
@@ -134,7 +136,7 @@ class Results:
             "summary": summary,
             "figures": figures,
             **details,
-            "machine": {"load before": self._load, **machine()},
+            "machine": {"load before": self._load, **machine(self.device)},
             "minutes": round((time.time() - self._begun) / 60, 2),
         }
         self._out.parent.mkdir(parents=True, exist_ok=True)
@@ -142,10 +144,16 @@ class Results:
         print(f"{summary}; all figures: {self._out}", flush=True)
 
 
-def machine() -> dict[str, Any]:
-    """Return what timings depend on: the device, processor, cores, threads, load and versions."""
+def card_name(device: torch.device) -> str:
+    """Return the name of a GPU; empty for a CPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """Return what timings depend on: the device, card, processor, cores, threads, load and versions."""
     return {
-        "device": "cpu",
+        "device": device.type,
+        "card": card_name(device),
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
@@ -166,22 +174,31 @@ def _processor() -> str:
 
 
 def alternate(
-    parts: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 2
+    parts: Mapping[str, Callable[[], object]],
+    rounds: int,
+    warmup: int = 2,
+    repeats: int = 1,
+    wait: Callable[[], object] = lambda: None,
 ) -> dict[str, list[float]]:
     """Return the seconds of each call, with the parts run in turn so that drift affects all alike.
 
     Args:
         parts: what to call, by name.
-        rounds: calls of each part that count.
+        rounds: timings of each part that count.
         warmup: rounds before that.
+        repeats: calls of a part in one timing, which is divided by their number.
+        wait: waits until a device has finished; called at both ends of a timing.
     """
     seconds: dict[str, list[float]] = {name: [] for name in parts}
     for round_ in range(rounds + warmup):
         for name, part in parts.items():
+            wait()
             begun = time.perf_counter()
-            part()
+            for _ in range(repeats):
+                part()
+            wait()
             if round_ >= warmup:
-                seconds[name].append(time.perf_counter() - begun)
+                seconds[name].append((time.perf_counter() - begun) / repeats)
     return seconds
 
 

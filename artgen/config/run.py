@@ -116,6 +116,12 @@ class RunConfig(Request):
         "auto", description="number format of the guides"
     )
     device: str = Field("auto", description="auto, cpu, cuda or mps")
+    deterministic: bool = Field(
+        False, description="on a GPU: the same seed gives the same bits, at lower speed; a CPU always does"
+    )
+    cuda_graph: bool = Field(
+        False, description="on a CUDA GPU: start the guides' kernels with one call; uses more memory"
+    )
     threads: int | None = Field(None, ge=1, le=1024, description="CPU threads")
     steering: Annotated[tuple[Turn, ...], Field(max_length=MOST_TURNS)] = Field(
         (), description="changes made while the run paints, each with its step (artgen steer)"

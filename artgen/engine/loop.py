@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 
+from artgen.devices import deterministic_mode
 from artgen.engine.events import Figures, Notice, Stepped
 from artgen.engine.objective import Judgement
 from artgen.engine.optimiser import (
@@ -58,7 +59,8 @@ def optimise(problem: Problem, state: LoopState, budget: Budget) -> Iterator[Ste
         while ending(problem, state, budget) is None:
             begun = time.monotonic()
             notices: list[Notice] = []
-            judgement = _step(problem, state, budget.progress(state.step, state.elapsed), notices)
+            with deterministic_mode(problem.deterministic):
+                judgement = _step(problem, state, budget.progress(state.step, state.elapsed), notices)
             state.finite.end(problem, state)
             seconds = time.monotonic() - begun
             state.elapsed += seconds

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from artgen.config import CutoutOptions
+from artgen.devices import send
 from artgen.guides.base import Guide, Variation
 from artgen.guides.cutouts import draw_homographies, sample_views, varied
 from artgen.guides.goals import Goal
@@ -160,7 +161,7 @@ class Objective:
                     leaf, homographies[:, part], judge.guide.image_size, self._wrap
                 )  # [P, v, 3, S, S]
                 if noise is not None:
-                    views = views + noise[:, part].to(views.device)
+                    views = views + send(noise[:, part], views.device)
 
                 embedded = judge.guide.encode_image(views.flatten(0, 1)).unflatten(
                     0, views.shape[:2]

@@ -23,6 +23,7 @@ class Problem:
         optimiser: learning rates, schedule, clipping, patience.
         steps_per_reading: steps between two readings of figures from the device; see `artgen.engine.finite`.
         size: size of the exported picture, which gives the shape of pictures drawn in between; the canvas if None.
+        deterministic: use only operations that repeat their bits on a GPU.
     """
 
     renderer: Renderer
@@ -32,6 +33,7 @@ class Problem:
     optimiser: OptimiserOptions
     steps_per_reading: int = 1
     size: Size | None = None
+    deterministic: bool = False
 
     @property
     def shape(self) -> Size:

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from artgen.config import CutoutOptions
+from artgen.devices import sampled, send, tensor_on
 from artgen.guides.base import Variation
 from artgen.types import WHOLE, Image, Region, Size
 
@@ -125,28 +126,25 @@ def sample_views(
         homographies = torch.tensor([0.5, 0.5, 1.0])[:, None] * homographies
     population, views = homographies.shape[:2]
     canvas = Size(*image.shape[-2:])
-    places = _places(homographies.to(image.device), side)  # [P, V, h, w, 2]
+    places = _places(send(homographies, image.device), side)  # [P, V, h, w, 2]
 
     # Each view is sampled from one mipmap level.
     scale = _shrink(homographies, canvas, side)  # [P, V]
     deepest = max(0, math.ceil(math.log2(max(canvas.height / side.height, canvas.width / side.width, 1))))
     deepest = min(deepest, int(math.log2(min(canvas))))
-    level = scale.clamp(min=1).log2().round().clamp(max=deepest).long().to(image.device)
+    level = send(scale.clamp(min=1).log2().round().clamp(max=deepest).long(), image.device)
     atlas, sizes, offsets = _atlas(image, deepest)
 
     # From fractions of the canvas to pixels of the level, then to pixels of the atlas.
     shape = (population, views, 1, 1, 2)
     extent = sizes.index_select(0, level.flatten()).view(shape)
     offset = offsets.index_select(0, level.flatten()).view(shape)
-    whole = torch.tensor([canvas.width, canvas.height], device=image.device) / 2.0 ** level.view(
-        *shape[:-1], 1
-    )
+    whole = tensor_on([canvas.width, canvas.height], image.device) / 2.0 ** level.view(*shape[:-1], 1)
     pixels = torch.minimum((places * whole - 0.5).clamp(min=0), extent - 1) + offset
 
-    atlas_size = torch.tensor([atlas.shape[-1], atlas.shape[-2]], device=image.device)
+    atlas_size = tensor_on([atlas.shape[-1], atlas.shape[-2]], image.device)
     grid = ((pixels + 0.5) * 2 / atlas_size - 1).flatten(1, 2).to(image.dtype)
-    sampled = functional.grid_sample(atlas, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return sampled.unflatten(2, (views, side.height)).transpose(1, 2)
+    return sampled(atlas, grid).unflatten(2, (views, side.height)).transpose(1, 2)
 
 
 def _places(homographies: Tensor, side: Size) -> Tensor:
@@ -197,5 +195,5 @@ def _atlas(image: Tensor, deepest: int) -> tuple[Tensor, Tensor, Tensor]:
         parts = [functional.pad(part, (0, 0, 0, height - part.shape[-2])) for part in (image, column)]
         image = torch.cat(parts, dim=-1)
 
-    as_tensor = [torch.tensor(values, dtype=image.dtype, device=image.device) for values in (sizes, offsets)]
+    as_tensor = [tensor_on(values, image.device, image.dtype) for values in (sizes, offsets)]
     return image, as_tensor[0], as_tensor[1]

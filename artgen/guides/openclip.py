@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from artgen.devices import resized
 from artgen.errors import InputError, UsageError
 from artgen.guides.base import Guide, Pictures, Variation
 from artgen.guides.directory_schema import Painting
@@ -169,7 +170,7 @@ class OpenClipGuide(Guide):
     def _prepare(self, images: Tensor) -> Tensor:
         """Return pictures [N, 3, H, W] in [0, 1] resized and normalised for the image tower."""
         if images.shape[-2:] != self.image_size:
-            images = functional.interpolate(images, self.image_size, mode="bicubic", antialias=True)
+            images = resized(images, self.image_size, mode="bicubic")
         normalised = (images - self.mean) / self.std
         return normalised.to(self.precision, memory_format=torch.channels_last)
 

@@ -61,7 +61,5 @@ def _before_turns(config: Mapping[str, Any]) -> list[str]:
     turns = config.get("steering")
     if not isinstance(turns, Sequence) or isinstance(turns, str):
         return []
-    found = []
-    for count in range(len(turns) - 1, -1, -1)[:MOST_ANCESTORS]:
-        found.append(run_identity({**config, "steering": list(turns[:count])}))
-    return found
+    counts = range(len(turns) - 1, -1, -1)[:MOST_ANCESTORS]
+    return [run_identity({**config, "steering": list(turns[:count])}) for count in counts]

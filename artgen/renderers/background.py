@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from artgen.config import RunConfig
+from artgen.devices import send
 from artgen.images import parse_colour, read_opaque, read_picture
 from artgen.named_files import background_file
 from artgen.renderers.compositing import put_over
@@ -88,7 +89,7 @@ class Background:
             return self.opaque(canvas)
 
         size = Size(*canvas.shape[-2:])
-        backgrounds = random_backgrounds(size, generators).to(canvas, non_blocking=True)  # [P, 3, H, W]
+        backgrounds = send(random_backgrounds(size, generators), canvas.device).to(canvas)  # [P, 3, H, W]
         return put_over(self.masked(canvas), backgrounds)
 
     def opacity_excess(self, canvas: Canvas) -> PerCandidate:

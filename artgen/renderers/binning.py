@@ -25,6 +25,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from artgen.devices import send, tensor_on
 from artgen.types import Canvas, Window
 
 ElementIndices = Int[Tensor, " elements"]
@@ -91,11 +92,12 @@ class Stacks(NamedTuple):
     bins: BinIndices
 
 
-def spread(counts: ElementIndices) -> tuple[PairIndices, PairIndices]:
+def spread(counts: ElementIndices, total: int | None = None) -> tuple[PairIndices, PairIndices]:
     """Enumerate ragged rows: item i of row r for every i below `counts[r]`.
 
     Args:
         counts: [E] number of items in each row.
+        total: M, the sum of the counts; read from the device if None, for which a GPU has to be waited for.
 
     Returns:
         [M] row and [M] item, row by row.
@@ -104,7 +106,7 @@ def spread(counts: ElementIndices) -> tuple[PairIndices, PairIndices]:
         >>> spread(torch.tensor([2, 0, 1]))
         (tensor([0, 0, 2]), tensor([0, 1, 0]))
     """
-    row = torch.repeat_interleave(counts)  # [M]
+    row = torch.repeat_interleave(counts, output_size=total)  # [M]
     first = counts.cumsum(0) - counts  # [E]
     item = torch.arange(len(row), device=counts.device) - first[row]
     return row, item
@@ -128,8 +130,8 @@ def tiles_in_boxes(
 
     # boxes in tiles instead of pixels, clipped to the grid
     top, left = grid.window.top, grid.window.left
-    corner = boxes.new_tensor([left, top, left, top])  # [4]
-    limit = boxes.new_tensor([grid.columns, grid.rows, grid.columns, grid.rows])
+    corner = tensor_on([left, top, left, top], boxes.device, boxes.dtype)  # [4]
+    limit = tensor_on([grid.columns, grid.rows, grid.columns, grid.rows], boxes.device, boxes.dtype)
     in_tiles = ((boxes.detach() - corner) / grid.tile).nan_to_num()  # [E, 4]
     in_tiles = torch.minimum(in_tiles.clamp(min=0), limit)
 
@@ -144,28 +146,29 @@ def tiles_in_boxes(
     return element, (candidate[element] * grid.rows + row) * grid.columns + column
 
 
-def depth_major(counts: BinIndices) -> tuple[BinIndices, list[int], PairIndices]:
+def depth_major(counts: BinIndices, total: int) -> tuple[BinIndices, list[int], PairIndices]:
     """Lay out the pairs of bins depth by depth.
 
     Args:
         counts: [B] number of pairs in each bin.
+        total: M, the sum of the counts.
 
     Returns:
         [B] the bins, fullest first; the number of bins with a pair at depth 0, 1, ...;
         [M] the place in depth-major order of each pair, where pairs are sorted by bin.
     """
-    if not int(counts.sum()):
+    if not total:
         return torch.arange(len(counts), device=counts.device), [], counts[:0]
 
     descending, fullest = counts.sort(descending=True, stable=True)  # [B]
     rank = torch.empty_like(fullest)
     rank[fullest] = torch.arange(len(fullest), device=counts.device)
 
-    # bins with more than k pairs reach depth k
-    lengths = torch.bincount(descending).flip(0).cumsum(0).flip(0)[1:]  # [depths]
-    start = lengths.cumsum(0) - lengths
+    # bins with more than k pairs reach depth k; counted on the host, which reads the device only once
+    lengths = torch.bincount(descending.cpu()).flip(0).cumsum(0).flip(0)[1:]  # [depths]
+    start = send(lengths.cumsum(0) - lengths, counts.device)
 
-    bin_of_pair, depth = spread(counts)  # [M]
+    bin_of_pair, depth = spread(counts, total)  # [M]
     place = start[depth] + rank[bin_of_pair]
     return fullest, lengths.tolist(), place
 
@@ -182,7 +185,7 @@ def stack(bins: PairIndices) -> Stacks:
     """
     ordered, by_bin = bins.sort(stable=True)  # [M]
     filled, counts = torch.unique_consecutive(ordered, return_counts=True)  # [B]
-    fullest, lengths, place = depth_major(counts)
+    fullest, lengths, place = depth_major(counts, len(bins))
 
     order = torch.empty_like(by_bin)  # [M]
     order[place] = by_bin

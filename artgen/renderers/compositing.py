@@ -21,6 +21,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from artgen.devices import tensor_on
+
 Layers = Float[Tensor, "pairs 4 pixels"]
 """Premultiplied RGBA blocks of (bin, element) pairs, depth-major, the lowest first."""
 Bins = Float[Tensor, "bins 4 pixels"]
@@ -184,7 +186,7 @@ class _OverInParallel(torch.autograd.Function):
             running[:bins] = scanned[-1]
 
         # downwards, with the transmittance of the chunks above
-        result = torch.zeros_like(layers)  # [M, 4, Q]
+        result = layers.new_zeros(len(layers) + 1, *layers.shape[1:])  # [M + 1, 4, Q], the last for padding
         transmittance = torch.ones_like(running)  # [B, Q]
         for (bins, index), dot in reversed(list(zip(chunks, below, strict=True))):
             clear = 1 - _take(layers, index)[:, :, ALPHA]  # [D, bins, Q]
@@ -192,11 +194,10 @@ class _OverInParallel(torch.autograd.Function):
 
             part = above[:, :, None] * gradient[None, :bins]  # [D, bins, 4, Q]
             part[:, :, ALPHA] -= above * dot
-            real = index < len(layers)  # [D, bins], False where padded
-            result[index[real]] = part[real]
+            result[index] = part
 
             transmittance[:bins] = above[0] * clear[0]
-        return result, None
+        return result[:-1], None
 
 
 def _padded_chunks(lengths: Sequence[int], device: torch.device) -> list[Chunk]:
@@ -204,7 +205,7 @@ def _padded_chunks(lengths: Sequence[int], device: torch.device) -> list[Chunk]:
 
     An index of `sum(lengths)` stands for "no layer".
     """
-    length = torch.tensor(lengths, device=device)  # [depths]
+    length = tensor_on(lengths, device)  # [depths]
     start = length.cumsum(0) - length
 
     chunks = []

@@ -13,6 +13,7 @@ from artgen.engine.objective import Judge, Objective
 from artgen.engine.problem import Budget, Problem
 from artgen.guides.base import Guide
 from artgen.guides.goals import make_goals
+from artgen.guides.graphed import graphed
 from artgen.guides.precision import choose_precision
 from artgen.guides.saliency import saliency
 from artgen.images import read_opaque
@@ -118,7 +119,7 @@ def make_context(
     """
     config, device = settings.config, settings.device
     background = background or make_background(config, device)
-    palette = load_palette(config.palette).colours if config.palette is not None else None
+    palette = load_palette(config.palette).colours.to(device) if config.palette is not None else None
 
     context = LossContext(
         renderer,
@@ -145,6 +146,7 @@ def make_context(
         config.optimiser,
         steps_per_reading(device),
         settings.size,
+        config.deterministic,
     )
     budget = Budget(config.steps, config.seconds)
     return RunContext(settings, problem, settings.size, inputs, budget)
@@ -156,7 +158,8 @@ def _make_judges(settings: ResolvedConfig) -> list[Judge]:
     judges = []
     for voter in settings.voters:
         goals = make_goals(voter.guide, settings.terms, config.templates, settings.regions, contrasted)
-        judges.append(Judge(voter.guide, voter.weight, goals))
+        guide = graphed(voter.guide) if config.cuda_graph and settings.device.type == "cuda" else voter.guide
+        judges.append(Judge(guide, voter.weight, goals))
     return judges
 
 

@@ -15,6 +15,7 @@ import torch
 
 from artgen.config import CutoutOptions, RunConfig, options_from
 from artgen.config.guide_spec import GuideSpec, parse_guide
+from artgen.devices import repeat_products
 from artgen.errors import UsageError
 from artgen.export.saved_run import EXPORT_SIDE
 from artgen.guides.base import Guide, Variation
@@ -24,6 +25,7 @@ from artgen.losses.base import losses
 from artgen.prompts import Term
 from artgen.renderers.background import is_picture
 from artgen.renderers.base import Renderer, RendererOptions, Surroundings, renderers
+from artgen.runs.device import pick_device
 from artgen.runs.sizes import default_canvas
 from artgen.types import WHOLE, Region, Size
 
@@ -103,7 +105,11 @@ class ResolvedConfig:
 
 
 def resolve(
-    config: RunConfig, *, guides: GuidePool | Sequence[Guide] | None = None, canvas: Size | None = None
+    config: RunConfig,
+    *,
+    guides: GuidePool | Sequence[Guide] | None = None,
+    canvas: Size | None = None,
+    device: torch.device | None = None,
 ) -> ResolvedConfig:
     """Fill in every default of a configuration.
 
@@ -112,12 +118,15 @@ def resolve(
         guides: the configuration's guides if they are loaded already, or where they come from; an empty
             sequence if none are wanted, as for a run that is only looked at.
         canvas: size that is optimised if it is known already, as from a checkpoint.
+        device: where the work is done, in place of the configuration's device.
 
     Raises:
         UsageError: an unknown name or an invalid option.
         InputError: a file that cannot be used.
     """
-    device = pick_device(config.device)
+    device = device or pick_device(config.device)
+    if config.deterministic:
+        repeat_products()  # before a guide takes its first product
     terms = config.terms()
     options = renderer_options(config)
     weights = loss_weights(config)
@@ -151,24 +160,6 @@ def with_population(config: RunConfig) -> tuple[RunConfig, int]:
     """Return the configuration as a run records it, with the number of candidates, and that number."""
     population = config.population or renderers.get(config.renderer).default_population
     return config.model_copy(update={"population": population}), population
-
-
-def pick_device(wanted: str) -> torch.device:
-    """Return the device of that name, or the best there is for "auto".
-
-    Raises:
-        UsageError: torch does not have that device here.
-    """
-    if wanted == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(wanted)
-        torch.zeros(1, device=device).item()  # fails on `meta`, which has no numbers
-    except (RuntimeError, AssertionError):
-        raise UsageError(f"device {wanted!r} is not available here; use --set device=auto") from None
-    return device
 
 
 def renderer_options(config: RunConfig) -> RendererOptions:

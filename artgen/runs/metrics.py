@@ -36,14 +36,15 @@ class Metrics:
         self._path = folder / METRICS
         self._every = max(1, steps // LINES_WANTED)
         self._lines = self._read(done)
+        self._noted: list[Stepped] = []
 
     def note(self, event: Stepped) -> None:
-        """Add a line for the step if it is one to log."""
-        if event.step % self._every and event.step != 1:
-            return
-        line = {"step": event.step, "losses": _plain(event.losses)}
-        line |= {name: _plain(figures) for name, figures in event.terms.items()}
-        self._lines.append(json.dumps(line))
+        """Add a line for the step if it is one to log; its losses are read when it is written.
+
+        Reading them here would make a GPU wait in every step.
+        """
+        if event.step % self._every == 0 or event.step == 1:
+            self._noted.append(event)
 
     def drop_after(self, step: int) -> None:
         """Forget the lines of later steps."""
@@ -51,6 +52,8 @@ class Metrics:
 
     def flush(self) -> None:
         """Write all lines."""
+        self._lines += [_line(event) for event in self._noted]
+        self._noted = []
         write_atomically(self._path, "".join(f"{line}\n" for line in self._lines).encode())
 
     def _read(self, done: int) -> list[str]:
@@ -80,6 +83,12 @@ class Metrics:
                 f"{self._path}: line {number} is damaged; remove that line, or the file, and resume again"
             )
         return step
+
+
+def _line(event: Stepped) -> str:
+    line = {"step": event.step, "losses": _plain(event.losses)}
+    line |= {name: _plain(figures) for name, figures in event.terms.items()}
+    return json.dumps(line)
 
 
 def _plain(figures: Sequence[float]) -> list[float | None]:

@@ -25,6 +25,7 @@ from artgen.runs.context import (
     use_threads,
 )
 from artgen.runs.defaults import resolve
+from artgen.runs.device import device_notices, device_or_best
 from artgen.runs.folder import claimed, make_folder, prepare_folder, write_configuration
 from artgen.runs.inputs import fingerprints, require_known
 from artgen.runs.metrics import Metrics
@@ -107,7 +108,8 @@ def _paint_in(
     steering = Steering(config, requests)
     with claimed(folder):
         prepare_folder(folder, config)
-        stopped = yield from announce(Started(folder, config.seed, step, config.steps))
+        idle = device_notices(config, context.settings.device)
+        stopped = yield from announce(Started(folder, config.seed, step, config.steps), *idle)
         if stopped:
             state = initial_state(context.problem, config.evolution, streams)
         else:
@@ -129,7 +131,7 @@ def resume_single(folder: Path, open_files: bool, setting: Setting) -> Run:
 
     use_threads(header.threads)
     now = config.steered(header.turns)
-    settings = resolve(now, guides=setting.guides)
+    settings = resolve(now, guides=setting.guides, device=device_or_best(config.device))
     check_sizes(settings)
     choose_formats(settings, header.formats)
     header.require_guides(settings.guides)
@@ -145,7 +147,9 @@ def resume_single(folder: Path, open_files: bool, setting: Setting) -> Run:
         write_configuration(folder, config)  # a run killed at a turn may have written only its checkpoint
 
     metrics = Metrics(folder, config.steps, state.step)  # a damaged file shows before the run starts
-    notices = [] if checkpoint.notice is None else [Notice(checkpoint.notice)]
+    notices = device_notices(config, settings.device)
+    if checkpoint.notice is not None:
+        notices.append(Notice(checkpoint.notice))
     stopped = yield from announce(Started(folder, config.seed, state.step, config.steps), *notices)
     if context.lacks_sketch and not stopped:
         context, state = yield from _begin_again(folder, context, state, steering)

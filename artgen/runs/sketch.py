@@ -159,7 +159,7 @@ class _SketchKeeper:
 
 def _sketch_context(settings: ResolvedConfig, background: Background) -> RunContext:
     """Return what the sketch works with: its own renderer, and the run's guides and background."""
-    own = resolve(sketch_config(settings), guides=settings.guides or None)
+    own = resolve(sketch_config(settings), guides=settings.guides or None, device=settings.device)
     choose_formats(own, {guide.name: format_name(guide.precision) for guide in settings.guides})
     return make_context(own, own.build_renderer(), {}, background=background)
 

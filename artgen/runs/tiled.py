@@ -33,6 +33,7 @@ from artgen.runs.context import (
     use_threads,
 )
 from artgen.runs.defaults import ResolvedConfig, resolve
+from artgen.runs.device import device_notices, device_or_best
 from artgen.runs.folder import claimed, make_folder, prepare_folder, write_configuration
 from artgen.runs.inputs import require_known
 from artgen.runs.metrics import Metrics
@@ -117,7 +118,8 @@ class _TiledRun:
         self._tiling: Tiling = tiling
         check_tiles(config, tiling)
 
-        self._first = resolve(tile_config(config, tiling, 0), guides=setting.guides)
+        device = None if header is None else device_or_best(config.device)
+        self._first = resolve(tile_config(config, tiling, 0), guides=setting.guides, device=device)
         check_sizes(self._first)
         choose_formats(self._first, header.formats if header is not None else None)
         if header is not None:
@@ -157,7 +159,9 @@ class _TiledRun:
         self._remove_later(first)
         notice = self._open(first)
 
-        notices = [] if notice is None else [Notice(notice)]
+        notices = device_notices(self.config, self._first.device)
+        if notice is not None:
+            notices.append(Notice(notice))
         metrics = Metrics(folder, self._steps, self.step)  # a damaged file shows before the start
         start = Started(folder, self.config.seed, self.step, self._steps)
         stopped = yield from announce(start, *notices)
@@ -222,8 +226,9 @@ class _TiledRun:
         """Return the configuration of a tile after its first turns, resolved; the guides are the first tile's."""
         if index == 0 and not turns:
             return self._first
+        first = self._first
         config = tile_config(self.config, self._tiling, index).steered(turns)
-        settings = resolve(config, guides=self._first.guides or None)
+        settings = resolve(config, guides=first.guides or None, device=first.device)
         choose_formats(settings, {guide.name: format_name(guide.precision) for guide in self._first.guides})
         return settings
 
@@ -247,7 +252,8 @@ class _TiledRun:
         return max(0, begun - 1)
 
     def _settings_without_guides(self, index: int) -> ResolvedConfig:
-        return resolve(tile_config(self.config, self._tiling, index), guides=(), canvas=self._first.canvas)
+        first, config = self._first, tile_config(self.config, self._tiling, index)
+        return resolve(config, guides=(), canvas=first.canvas, device=first.device)
 
     def _remove_later(self, index: int) -> None:
         """Remove the checkpoints of later tiles, which lie on top of this one and are painted again.

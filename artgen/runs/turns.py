@@ -48,7 +48,8 @@ def _changed_context(context: RunContext, config: RunConfig, turn: Turn) -> RunC
     Raises:
         ArtgenError: the configuration is invalid, or needs what the run did not begin with.
     """
-    settings = resolve(config, guides=context.guides or None, canvas=context.settings.canvas)
+    own = context.settings
+    settings = resolve(config, guides=context.guides or None, canvas=own.canvas, device=own.device)
     if settings.wants_sketch and context.sketch is None:
         raise UsageError(
             "the loss 'sketch' needs a sketch, which is painted before the first step; "

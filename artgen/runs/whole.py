@@ -54,7 +54,7 @@ class Whole:
 
     def _make_context(self, first: ResolvedConfig) -> RunContext:
         own = whole_config(self._config, self._tiling, self._tile)
-        settings = resolve(own, guides=())
+        settings = resolve(own, guides=(), device=first.device)
         for term in settings.terms:
             term_kinds.get(term.kind).check(term.content)  # what is wrong shows before anything is written
 

@@ -15,7 +15,19 @@ from artgen.grid import Tiling
 from artgen.guides.loading import load_guide
 from artgen.threads import SETTINGS
 from artgen.types import Size
-from benchmarks import busy, collage, end_to_end, evolution, library, point, processes, step, strokes, tiles
+from benchmarks import (
+    busy,
+    collage,
+    common,
+    end_to_end,
+    evolution,
+    library,
+    point,
+    processes,
+    step,
+    strokes,
+    tiles,
+)
 from benchmarks.common import Figure, Results
 
 OPTIONS = argparse.Namespace(threads=2, trial=True, preset="draft", every=None)
@@ -55,6 +67,34 @@ def test_results_are_written_with_what_they_depend_on(tmp_path: Path, capsys: py
         "yes",
         "NO",
     ]
+
+
+def test_the_card_is_named_beside_every_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(common, "card_name", lambda device: "Card 9" if device.type == "cuda" else "")
+    for device, name, card in (("cpu", "a step", ""), ("cuda", "a step, on Card 9", "Card 9")):
+        results = Results("x", argparse.Namespace(threads=2, out=tmp_path / "x", trial=False, device=device))
+        results.note("a step", 1, "s")
+        results.finish()
+        written = json.loads((tmp_path / "x").read_text())
+        assert (written["machine"]["device"], written["machine"]["card"]) == (device, card)
+        assert written["figures"][0]["name"] == name
+
+
+def test_timings_of_a_device_begin_and_end_with_a_wait():
+    calls: list[str] = []
+    timings = common.alternate(
+        {"part": lambda: calls.append("part")}, 2, warmup=1, repeats=3, wait=lambda: calls.append("wait")
+    )
+    assert calls == ["wait", "part", "part", "part", "wait"] * 3
+    assert len(timings["part"]) == 2
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU")
+def test_a_missing_card_is_named(capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit) as ended:
+        step.main(["--device", "cuda"])
+    assert ended.value.code == 2
+    assert "--device cuda: torch finds no such device here; use --device cpu" in capsys.readouterr().err
 
 
 def test_memory_is_that_of_the_work_alone():

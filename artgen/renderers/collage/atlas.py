@@ -27,6 +27,14 @@ CELLS = 32
 Texture = Float[Tensor, "4 height width"]
 
 
+class Tables(NamedTuple):
+    """What sampling looks up for each patch; see `Patches`."""
+
+    half: Float[Tensor, "patches 2"]
+    covered: Int[Tensor, "patches cells cells"]
+    open: Int[Tensor, "patches cells cells"]
+
+
 class Patches:
     """The pictures of the patches, which all copies of a renderer share; read only.
 
@@ -51,12 +59,19 @@ class Patches:
         self.covered = torch.stack([_area_table(_cells(alpha > 0)) for alpha in alphas])
         self.open = torch.stack([_area_table(_cells(alpha < 255)) for alpha in alphas])
         self.colour = torch.stack([_mean_colour(picture) for picture in pixels])
+        self._tables: dict[torch.device, Tables] = {}
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     def __deepcopy__(self, memo: object) -> Patches:
         return self
+
+    def tables(self, device: torch.device) -> Tables:
+        """Return the tables on a device; copied there once."""
+        if device not in self._tables:
+            self._tables[device] = Tables(self.half.to(device), self.covered.to(device), self.open.to(device))
+        return self._tables[device]
 
     def levels(self, index: int) -> int:
         """Number of textures of a patch, each half an octave smaller than the one before."""
@@ -169,7 +184,7 @@ class Atlas:
 
     Args:
         patches: all patches.
-        contents: [K'] the patches to include.
+        contents: [K'] the patches to include, each once.
         longest: longer side of the largest patch that will be shown, in pixels; much larger
             textures are left out.
         like: a tensor with the number format and the device to use.
@@ -177,6 +192,7 @@ class Atlas:
 
     def __init__(self, patches: Patches, contents: Tensor, longest: float, like: Tensor) -> None:
         self.contents = contents
+        self.is_complete = len(contents) == len(patches)
         self.texture: Tensor  # [4, H, W]
         self._slots: Tensor  # [K, levels, 4, 2], the four values of `Slots`
         self._level_limit = torch.zeros(len(patches), 2, dtype=torch.long)  # first and last level
@@ -214,6 +230,15 @@ class Atlas:
             slots[index, level] = centre, density, lowest, highest
 
         self.texture, self._slots = torch.from_numpy(pixels), torch.from_numpy(slots)
+
+    def serves(self, patch: Int[Tensor, "population elements"]) -> bool:
+        """Return whether the atlas is on the device of these patches and contains them all.
+
+        The device is read only if the atlas leaves some patches out.
+        """
+        if self.texture.device != patch.device:
+            return False
+        return self.is_complete or bool(torch.isin(patch, self.contents).all())
 
     def slots(self, patch: Int[Tensor, " elements"], shown: Float[Tensor, " elements"]) -> Slots:
         """Return where the texture of each element is: the one nearest to its size in the picture.

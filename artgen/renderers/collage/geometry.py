@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from artgen.devices import tensor_on
 from artgen.types import Size
 
 Affine = Float[Tensor, "population elements 2 3"]
@@ -57,7 +58,7 @@ def patch_to_pixels(pose: Pose, size: Size) -> Affine:
 
 def centres(translation: Tensor, size: Size) -> Tensor:
     """Return [P, N, 2] translations as pixels of a picture of this size."""
-    middle = translation.new_tensor([size.width / 2, size.height / 2])  # [2]
+    middle = tensor_on([size.width / 2, size.height / 2], translation.device, translation.dtype)  # [2]
     return middle + translation * min(size)
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from artgen.assets import Patch
+from artgen.devices import tensor_on
 from artgen.option_kinds import ADVANCED, Kind
 from artgen.renderers.base import RendererOptions
 from artgen.renderers.collage.blending import Blending
@@ -164,7 +165,9 @@ def _between_(value: Tensor, least: Tensor, greatest: Tensor) -> None:
 
 def reach_of_centres(options: CollageOptions, canvas: Size, like: Tensor) -> Tensor:
     """Return [2] how far a patch's centre may be from the picture's, in shorter sides."""
-    limits = like.new_tensor([canvas.width, canvas.height]) / (2 * min(canvas)) + options.margin
+    limits = (
+        tensor_on([canvas.width, canvas.height], like.device, like.dtype) / (2 * min(canvas)) + options.margin
+    )
     return limits.clamp(min=0)
 
 
@@ -172,5 +175,7 @@ def colour_bounds(options: CollageOptions, like: Tensor) -> tuple[Tensor, Tensor
     """Return [3] the smallest and [3] the largest factors of a colour, in the options' colour space."""
     least, greatest = options.min_colour, options.max_colour
     if options.colour == "hsv":
-        return like.new_tensor([0, least, least]), like.new_tensor([options.max_hue, greatest, greatest])
-    return like.new_tensor([least] * 3), like.new_tensor([greatest] * 3)
+        smallest, largest = [0, least, least], [options.max_hue, greatest, greatest]
+    else:
+        smallest, largest = [least] * 3, [greatest] * 3
+    return tensor_on(smallest, like.device, like.dtype), tensor_on(largest, like.device, like.dtype)

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from artgen.devices import tensor_on
+
 ColourSpace = Literal["rgb", "hsv", "none"]
 RgbaLayers = Float[Tensor, "pairs 4 pixels"]
 ColourLayers = Float[Tensor, "pairs 3 pixels"]
@@ -75,7 +77,7 @@ def rgb_to_hsv(colour: ColourLayers) -> ColourLayers:
 
 def hsv_to_rgb(hue: Channel, saturation: Channel, value: Channel) -> ColourLayers:
     """Return [M, 3, Q] RGB from [M, Q] hue in radians (of any number of turns), saturation and value."""
-    offset = torch.tensor([5.0, 3.0, 1.0], dtype=hue.dtype, device=hue.device)[:, None]  # [3, 1]
+    offset = tensor_on([5.0, 3.0, 1.0], hue.device, hue.dtype)[:, None]  # [3, 1]
     sector = (offset + hue[:, None] * (3 / math.pi)).remainder(6)  # [M, 3, Q]
     ramp = torch.minimum(sector, 4 - sector).clamp(0, 1)
     return value[:, None] * (1 - saturation[:, None] * ramp)

@@ -211,7 +211,6 @@ class Collage(ElementRenderer[CollageOptions]):
 
     def _atlas(self, size: Size) -> Atlas:
         """Return textures for pictures of about this size, made when first needed."""
-        used = self.patch.unique()
         longest = self.options.max_scale * min(size) * math.sqrt(max(1, self.options.max_squeeze))
 
         # half octaves, so that pictures of nearly the same size share an atlas
@@ -219,10 +218,11 @@ class Collage(ElementRenderer[CollageOptions]):
         step = 2.0 ** (math.ceil(2 * octaves) / 2)
 
         atlas = self._atlases.get(step)
-        if atlas is None or not torch.isin(used, atlas.contents).all():
+        if atlas is None or not atlas.serves(self.patch):
             sides = self.patches.side.clamp(max=int(longest) + 1)  # [K]
             fits_whole = 2 * int((sides**2).sum()) <= WHOLE_ATLAS  # smaller levels double the area
-            contents = torch.arange(len(self.patches), device=used.device) if fits_whole else used
+            everything = torch.arange(len(self.patches), device=self.patch.device)
+            contents = everything if fits_whole else self.patch.unique()
             atlas = Atlas(self.patches, contents, step, self.translation)
             self._atlases.keep(step, atlas)
         return atlas

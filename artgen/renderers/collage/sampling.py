@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from artgen.devices import known_to_repeat, tensor_on
 from artgen.renderers.binning import Stacks, TileGrid, stack, tiles_in_boxes
 from artgen.renderers.collage.atlas import BORDER, Atlas, Patches, Slots, touching
 from artgen.renderers.collage.geometry import Affine, boxes, inverse
@@ -91,7 +92,8 @@ def _pairs(
     """Return [M] element and [M] bin where a patch covers something, in order of painting."""
     population, count = scene.patch.shape
     patch = scene.patch.flatten()  # [P * N]
-    half = scene.patches.half.to(to_patch)[patch]  # [P * N, 2]
+    tables = scene.patches.tables(to_patch.device)
+    half = tables.half.to(to_patch.dtype)[patch]  # [P * N, 2]
 
     # every tile that the patch's box overlaps
     extents = boxes(scene.affine, half.view(population, count, 2)).flatten(0, 1)  # [P * N, 4]
@@ -101,15 +103,14 @@ def _pairs(
     # of these, the tiles where the patch is not clear
     low, high = _tiles_in_patches(to_patch, slots, grid, element, bins)  # [M, 2] each
     pair_patch, pair_half = patch[element], half[element]
-    covered = scene.patches.covered.to(patch.device)
-    visible = touching(covered, pair_patch, pair_half, low, high) > 0  # [M]
+    visible = touching(tables.covered, pair_patch, pair_half, low, high) > 0  # [M]
 
     if ordered:
         inside = ((low >= -pair_half) & (high <= pair_half)).all(1)
-        see_through = scene.patches.open.to(patch.device)
-        opaque = inside & (touching(see_through, pair_patch, pair_half, low, high) == 0)
+        opaque = inside & (touching(tables.open, pair_patch, pair_half, low, high) == 0)
         visible &= _not_hidden(bins, opaque, grid)
-    return element[visible], bins[visible]
+    remaining = visible.nonzero()[:, 0]  # found once, because a GPU has to be waited for
+    return element[remaining], bins[remaining]
 
 
 def _tiles_in_patches(
@@ -140,7 +141,7 @@ def _texel_rows(to_patch: Tensor, slots: Slots, atlas: Atlas) -> Float[Tensor, "
     offset = texel[..., 2] + slots.origin  # [E, 2]
     moved = torch.cat([texel[..., :2], offset[..., None]], -1)  # [E, 2, 3]
     scale = 2 / _extent(atlas)  # [2]
-    return moved * scale[:, None] - moved.new_tensor([[0, 0, 1.0]])
+    return moved * scale[:, None] - tensor_on([[0, 0, 1.0]], moved.device, moved.dtype)
 
 
 def _from_corner(rows: Tensor, corner: Tensor) -> Float[Tensor, "pairs 2 3"]:
@@ -153,7 +154,7 @@ def _from_corner(rows: Tensor, corner: Tensor) -> Float[Tensor, "pairs 2 3"]:
 def _extent(atlas: Atlas) -> Float[Tensor, " 2"]:
     """Return the atlas's width and height in texels."""
     height, width = atlas.texture.shape[1:]
-    return atlas.texture.new_tensor([width, height])
+    return tensor_on([width, height], atlas.texture.device, atlas.texture.dtype)
 
 
 def _normalised(texels: PairPoints, atlas: Atlas) -> PairPoints:
@@ -200,9 +201,11 @@ class _Sample(torch.autograd.Function):
         many = texture.expand(count, -1, -1, -1)  # [M, 4, H, W], without a copy
         shaped = gradient.reshape(count, 4, tile, tile)  # [M, 4, T, T]
 
-        _, slope = torch.ops.aten.grid_sampler_2d_backward(
-            shaped, many, place, BILINEAR, ZEROS, False, [False, True]
-        )
+        # torch refuses this in deterministic mode, but only the texture's gradient has no fixed order
+        with known_to_repeat():
+            _, slope = torch.ops.aten.grid_sampler_2d_backward(
+                shaped, many, place, BILINEAR, ZEROS, False, [False, True]
+            )
         by_pixel = slope.view(count, tile * tile, 2).transpose(1, 2)  # [M, 2, T * T]
         return by_pixel @ basis.T, None, None, None, None  # [M, 2, 3]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -32,7 +34,7 @@ def to_palette(colour: Cells, palettes: Palettes, dither: float = 0.0) -> Cells:
 
     wanted = colour.detach()
     if dither:
-        thresholds = bayer_thresholds(rows, columns).to(colour)  # [rows, columns]
+        thresholds = _thresholds_on(rows, columns, colour.device, colour.dtype)  # [rows, columns]
         wanted = wanted + dither * spacing(palettes).view(-1, 1, 1, 1) * thresholds  # [P, 3, rows, columns]
 
     flat = wanted.flatten(2).transpose(1, 2)  # [P, rows * columns, 3]
@@ -57,6 +59,12 @@ def spacing(palettes: Palettes) -> Float[Tensor, " palettes"]:
     distances = (palettes[:, :, None] - palettes[:, None]).norm(dim=-1)  # [P, N, N]
     own = torch.eye(palettes.shape[1], device=palettes.device, dtype=torch.bool)
     return distances.masked_fill(own, torch.inf).amin(dim=-1).mean(dim=-1) / 3**0.5
+
+
+@functools.lru_cache(maxsize=4)
+def _thresholds_on(rows: int, columns: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Return `bayer_thresholds` on a device, cached there because each copy waits for the GPU."""
+    return bayer_thresholds(rows, columns).to(device, dtype)
 
 
 def bayer_thresholds(rows: int, columns: int) -> Float[Tensor, "rows columns"]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from artgen.devices import tensor_on
 from artgen.renderers.binning import TileGrid
 from artgen.renderers.strokes.chords import Chords
 from artgen.renderers.strokes.frames import ChordFrame, best_place, frame
@@ -131,7 +132,7 @@ class _Coverage(torch.autograd.Function):
 
 def _chord_at(groups: Groups, group: Tensor, depth: Tensor) -> Tensor:
     """Return [K] the chords at depths of groups."""
-    starts = torch.tensor([0, *groups.lengths], device=group.device).cumsum(0)  # [depths + 1]
+    starts = tensor_on([0, *groups.lengths], group.device).cumsum(0)  # [depths + 1]
     return groups.chord[starts[depth.long()] + group]
 
 

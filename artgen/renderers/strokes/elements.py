@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from artgen.devices import tensor_on
 from artgen.errors import UsageError
 from artgen.renderers.base import ON_WHITE, ElementChange, ParameterGroup, Surroundings
 from artgen.renderers.elements import NUDGE, ElementRenderer
@@ -127,7 +128,7 @@ class StrokeSet(ElementRenderer[StrokesOptions], abc.ABC):
     @torch.no_grad()
     def project_(self) -> None:
         """Keep points near the canvas, the rest in its range, and locked strokes as they were."""
-        limit = self.points.new_tensor(self.extent) + POINT_MARGIN  # [2]
+        limit = tensor_on(self.extent, self.points.device, self.points.dtype) + POINT_MARGIN  # [2]
         self.points.copy_(torch.minimum(self.points.clamp(min=-POINT_MARGIN), limit))
         self.width.clamp_(self.options.thinnest, self.options.widest)
         self.colour.clamp_(0, 1)

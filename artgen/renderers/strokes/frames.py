@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from artgen.devices import tensor_on
 from artgen.renderers.binning import TileGrid
 
 SHORTEST = 1e-6
@@ -52,7 +53,8 @@ def frame(ends: Tensor, radii: Tensor, grid: TileGrid, chord: Tensor, bins: Tens
     line = ends[:, 2:] - ends[:, :2]  # [T, 2]
     length = line.square().sum(1).sqrt()  # [T]
     point = length < SHORTEST
-    unit = torch.where(point[:, None], line.new_tensor([1.0, 0.0]), line / length[:, None])  # [T, 2]
+    rightwards = tensor_on([1.0, 0.0], line.device, line.dtype)
+    unit = torch.where(point[:, None], rightwards, line / length[:, None])  # [T, 2]
     ux, uy = unit.unbind(1)
 
     # from the chord's middle to the tile's first pixel centre

@@ -45,6 +45,7 @@ def group(
     candidate: Tensor,
     extra: tuple[Tensor, Tensor] | None = None,
     cull: bool = True,
+    taper: bool = False,
 ) -> Groups:
     """Find the tiles that strokes may touch, and the chords that may be nearest there.
 
@@ -54,6 +55,7 @@ def group(
         candidate: [E] the candidate of each stroke.
         extra: [X] element and [X] bin of groups to add, even without chords.
         cull: leave out a chord if another is nearer everywhere in the tile.
+        taper: whether the radius varies along chords.
     """
     # chords whose boxes overlap a tile, with half a pixel of antialiasing
     reach = chords.radii.amax(1, keepdim=True).clamp(min=0) + 0.5  # [C, 1]
@@ -64,12 +66,18 @@ def group(
     # boxes of slanted chords are wide: drop tiles farther away than their outermost pixel centre
     farthest = (grid.tile - 1) * 0.5**0.5 + 0.5
     near = _gap(chords, grid, chord, bins) <= farthest
-    chord, bins = chord[near], bins[near]
+    chord, bins = _where(near, chord, bins)
     if cull:
-        needed = ~_beaten_by_neighbour(chords, grid, chord, bins)
-        chord, bins = chord[needed], bins[needed]
+        needed = ~_beaten_by_neighbour(chords, grid, chord, bins, taper)
+        chord, bins = _where(needed, chord, bins)
 
     return _grouped(chords, grid, chord, bins, extra)
+
+
+def _where(kept: Tensor, chord: Tensor, bins: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the chords and bins that are kept; the places are found once, because a GPU is waited for."""
+    remaining = kept.nonzero()[:, 0]
+    return chord[remaining], bins[remaining]
 
 
 def _grouped(
@@ -82,11 +90,12 @@ def _grouped(
         extra_element, extra_bins = extra
         wanted = torch.cat([key, extra_element * grid.bins + extra_bins])
 
-    groups, index = torch.unique(wanted, return_inverse=True)  # [G]
+    groups, index, counts = torch.unique(wanted, return_inverse=True, return_counts=True)  # [G]
     index, by_group = index[: len(key)].sort(stable=True)  # [T]
 
-    counts = torch.bincount(index, minlength=len(groups))  # [G]
-    fullest, lengths, place = depth_major(counts)
+    if extra is not None:
+        counts = torch.bincount(index, minlength=len(groups))  # [G], of chords only
+    fullest, lengths, place = depth_major(counts, len(chord))
     ordered = torch.empty_like(chord)  # [T]
     ordered[place] = chord[by_group]
 
@@ -107,7 +116,7 @@ def _gap(chords: Chords, grid: TileGrid, chord: Tensor, bins: Tensor) -> Tensor:
     return (centre - foot).square().sum(1).sqrt() - chords.radii[chord].amax(1)
 
 
-def _beaten_by_neighbour(chords: Chords, grid: TileGrid, chord: Tensor, bins: Tensor) -> Tensor:
+def _beaten_by_neighbour(chords: Chords, grid: TileGrid, chord: Tensor, bins: Tensor, taper: bool) -> Tensor:
     """Return [T] whether the next or the previous chord of the stroke is nearer everywhere in a tile.
 
     If a tile is wholly beyond a chord's end, that end is nearest, and the next chord shares it.
@@ -117,13 +126,15 @@ def _beaten_by_neighbour(chords: Chords, grid: TileGrid, chord: Tensor, bins: Te
     last[:-1] = chords.element[1:] != chords.element[:-1]
     first = last.roll(1)
 
-    behind, before = _outside(chords, grid, chord, bins)  # [T]
+    behind, before = _outside(chords, grid, chord, bins, taper)  # [T]
     following = (chord + 1).clamp(max=len(first) - 1)
-    _, before_following = _outside(chords, grid, following, bins)
+    _, before_following = _outside(chords, grid, following, bins, taper)
     return (before & ~first[chord]) | (behind & ~last[chord] & ~before_following)
 
 
-def _outside(chords: Chords, grid: TileGrid, chord: Tensor, bins: Tensor) -> tuple[Tensor, Tensor]:
+def _outside(
+    chords: Chords, grid: TileGrid, chord: Tensor, bins: Tensor, taper: bool
+) -> tuple[Tensor, Tensor]:
     """Return [T] whether tiles lie wholly beyond their chords' ends, and before their starts."""
     seen = frame(chords.ends, chords.radii, grid, chord, bins)
 
@@ -133,7 +144,7 @@ def _outside(chords: Chords, grid: TileGrid, chord: Tensor, bins: Tensor) -> tup
     reach = middle * (seen.along[1].abs() + seen.along[2].abs()) + ROUNDING
 
     # a tapered stroke is met at a slant, the farther away the more
-    if bool((seen.slope != 0).any()):
+    if taper:
         centre_across = seen.across[0] + middle * (seen.across[1] + seen.across[2])
         farthest_across = centre_across.abs() + 1.5 * middle
         reach = reach + lean(seen.slope).abs() * farthest_across

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb
 from torch import Tensor
 
+from artgen.devices import tensor_on
 from artgen.renderers.binning import TILE_SIDE, Stacks, TileGrid, assemble, stack
 from artgen.renderers.compositing import over, put_over
 from artgen.renderers.strokes.chords import Chords, chord_counts, cut
@@ -85,7 +86,7 @@ def curves_of(
         [P, N, S, 4, 2]
     """
     count = points.shape[2]
-    scale = points.new_tensor([size.width / extent[0], size.height / extent[1]])  # [2]
+    scale = tensor_on([size.width / extent[0], size.height / extent[1]], points.device, points.dtype)  # [2]
 
     first = torch.arange(count // 3, device=points.device)[:, None] * 3  # [S, 1]
     index = (first + torch.arange(4, device=points.device)) % count  # [S, 4]
@@ -131,7 +132,7 @@ def _find_hits(
     if paths.closed:
         groups, nearest, inside = _find_shapes(chords, grid, candidate, paths.rule)
     else:
-        groups = group(chords, grid, candidate)
+        groups = group(chords, grid, candidate, taper=paths.taper > 0)
         nearest = search(chords, groups, grid, paths.taper > 0)
         inside = None
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from artgen.devices import send
 from artgen.geometry import split_window
 from artgen.images import parse_colour
 from artgen.memory import require_memory
@@ -176,7 +177,7 @@ class Strokes(StrokeSet):
         if self.given is None:
             return self.colour
 
-        inks = self.given.colours.to(self.colour)  # [inks, 3]
+        inks = send(self.given.colours, self.colour.device)  # [inks, 3]
         free = self.colour.detach()
         index = nearest_colours(free.flatten(0, 1), inks)  # [P N]
         nearest = inks[index].view_as(free)  # [P, N, 3]
@@ -199,7 +200,11 @@ class Strokes(StrokeSet):
         """Grow to the next number of the series at equal intervals, and prune invisible strokes."""
         level = min(int(progress * len(self.levels) + ROUNDING), len(self.levels) - 1)
         count = self.points.shape[1]
-        if level <= int(self.level.max()) or count >= self.levels[level]:
+        if level == 0 or count >= self.levels[level]:
+            return None
+
+        # Read last, because a GPU must finish its work before it can answer.
+        if level <= int(self.level.max()):
             return None
 
         with torch.no_grad():

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from artgen.devices import tensor_on
 from artgen.renderers.binning import TileGrid, spread, tiles_in_boxes
 from artgen.renderers.strokes.chords import Chords
 
@@ -142,7 +143,7 @@ def _joined_starts(chords: Chords) -> Tensor:
 
     # before the first chord of an outline comes its last
     previous = torch.arange(len(chords.element), device=chords.element.device) - 1
-    next_begins = torch.cat([begins[1:], begins.new_tensor([len(previous)])])
+    next_begins = torch.cat([begins[1:], tensor_on([len(previous)], begins.device)])
     previous[begins] = next_begins - 1
     return chords.ends[previous, 2:]
 
