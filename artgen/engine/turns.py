@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
+from torch import Tensor
 
 from artgen.config import OptimiserOptions, Turn
 from artgen.engine.optimiser import carry_elements, load_moments, make_optimiser, moments
 from artgen.engine.state import LoopState
 from artgen.errors import UsageError
-from artgen.images import parse_colour
 from artgen.renderers.base import Feedback, Renderer
 from artgen.renderers.editing import Addition, ElementChange
 
@@ -45,15 +45,28 @@ def keep_candidate(renderer: Renderer, state: LoopState, candidate: int, options
         state.feedback = Feedback(state.feedback.image[row], state.feedback.gradient[row])
 
 
-def change_elements(renderer: Renderer, state: LoopState, turn: Turn, options: OptimiserOptions) -> None:
+def change_elements(
+    renderer: Renderer,
+    state: LoopState,
+    turn: Turn,
+    colours: Mapping[int, Tensor],
+    options: OptimiserOptions,
+) -> None:
     """Make the changes of a turn to the elements; moments stay with their elements.
+
+    Args:
+        renderer: changed in place.
+        state: of its run; changed in place.
+        turn: the changes.
+        colours: [3] sRGB in [0, 1] for each element that the turn recolours.
+        options: of the optimiser.
 
     Raises:
         UsageError: there is no such element or candidate, or the renderer cannot do it.
     """
     generator = state.streams[STREAM] if turn.add else torch.Generator()
 
-    for operation in _operations(renderer, turn, generator, state.feedback):
+    for operation in _operations(renderer, turn, colours, generator, state.feedback):
         before = moments(renderer, state.optimiser)
         change = operation()
         state.optimiser = make_optimiser(renderer, options)
@@ -64,7 +77,11 @@ Operation = Callable[[], ElementChange | None]
 
 
 def _operations(
-    renderer: Renderer, turn: Turn, generator: torch.Generator, feedback: Feedback | None
+    renderer: Renderer,
+    turn: Turn,
+    colours: Mapping[int, Tensor],
+    generator: torch.Generator,
+    feedback: Feedback | None,
 ) -> list[Operation]:
     """Return the changes of a turn in the order in which they are made."""
     by_field = {
@@ -81,9 +98,8 @@ def _operations(
         if elements:
             operations.append(functools.partial(method, elements, turn.candidate))
 
-    for element, colour in turn.recolour.items():
-        value = parse_colour(colour)
-        operations.append(functools.partial(renderer.recolour, [element], value, turn.candidate))
+    for element, colour in colours.items():
+        operations.append(functools.partial(renderer.recolour, [element], colour, turn.candidate))
     for addition in turn.add:
         wanted = Addition(addition.count, addition.place(), generator, feedback)
         operations.append(functools.partial(renderer.add, wanted, turn.candidate))

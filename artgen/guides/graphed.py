@@ -31,7 +31,7 @@ def graphed(guide: Guide) -> Guide:
     Set the number format of the guide before.
     """
     faster = copy.copy(guide)
-    faster.encode_image = GraphedFunction(guide.encode_image)  # type: ignore[method-assign]
+    faster.encode_image = GraphedFunction(guide.encode_image)  # type: ignore[method-assign, assignment]
     return faster
 
 

@@ -10,6 +10,7 @@ from artgen.engine.optimiser import load_moments, make_optimiser, moments
 from artgen.engine.turns import change_elements, keep_candidate
 from artgen.errors import UsageError
 from artgen.guides.precision import format_name
+from artgen.images import parse_colour
 from artgen.renderers.base import Renderer
 from artgen.runs.context import RunContext, choose_formats, empty_renderer, make_context
 from artgen.runs.defaults import ResolvedConfig, resolve
@@ -31,7 +32,8 @@ def take_turn(work: Work, turn: Turn) -> None:
     renderer = work.context.problem.renderer
     if turn.keep is not None:
         keep_candidate(renderer, work.state, turn.keep, options)
-    change_elements(renderer, work.state, turn, options)
+    colours = {element: parse_colour(colour) for element, colour in turn.recolour.items()}
+    change_elements(renderer, work.state, turn, colours, options)
 
     before = work.context
     config = before.settings.config.turned(turn)
