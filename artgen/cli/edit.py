@@ -56,8 +56,8 @@ def edit(
         work = functools.partial(
             _editing,
             run,
-            lock=_numbers(lock, "--lock"),
-            delete=_numbers(delete, "--delete"),
+            lock=element_numbers(lock, "--lock"),
+            delete=element_numbers(delete, "--delete"),
             steps=steps,
             out=out,
             force=force,
@@ -66,7 +66,7 @@ def edit(
         run_and_report(work, as_json, quiet)
 
 
-def _numbers(text: str, option: str) -> list[int]:
+def element_numbers(text: str, option: str) -> list[int]:
     """Read the numbers of elements.
 
     Args:

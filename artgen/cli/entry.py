@@ -15,6 +15,7 @@ import typer
 # isort: off
 from artgen.cli import paint as paint
 from artgen.cli import edit as edit
+from artgen.cli import steer as steer
 from artgen.cli import export as export
 from artgen.cli import runs as runs
 from artgen.cli import look as look

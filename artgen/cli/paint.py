@@ -77,6 +77,10 @@ def rerun(
         Path, typer.Argument(parser=nonempty_path, help="A PNG or WebP file that artgen wrote.")
     ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Open the local files the picture names.")] = False,
+    branch: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="STEP", help="Leave out the changes that were made from this step on."),
+    ] = None,
     out: Out = None,
     runs: Runs = None,
     force: Force = False,
@@ -92,6 +96,8 @@ def rerun(
         config = RunConfig.from_text(read_configuration(picture))
         if not yes:
             AllowedInputs(downloads=True, cure=CONSENT).require(config, str(picture))
+        if branch is not None:
+            config = config.without_turns_from(branch)
         run_and_report(
             functools.partial(_painting, config, out, force=force),
             as_json,

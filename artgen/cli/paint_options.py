@@ -15,7 +15,7 @@ import typer
 
 from artgen.cli.declaring import Sets
 from artgen.cli.shared import Force, Json, Out, Quiet, Runs, nonempty_path
-from artgen.cli.values import parse_weights, read_grid_file
+from artgen.cli.values import parse_weights, read_grid_file, read_steering_file
 
 Text = str | None
 Texts = list[str] | None
@@ -94,6 +94,11 @@ class OptimisationOptions:
         Texts,
         typer.Option(),
         Sets("losses", read=parse_weights),
+    ] = None
+    steering: Annotated[
+        Text,
+        typer.Option(metavar="FILE", help="YAML file with changes at given steps (turns)."),
+        Sets("steering", read=read_steering_file),
     ] = None
 
 

@@ -103,7 +103,7 @@ class ProgressBar:
 
     def show(self, event: Event) -> None:
         """Show one event."""
-        from artgen.engine.events import Finished, Notice, Started, Stepped
+        from artgen.engine.events import Finished, Notice, Refused, Started, Steered, Stepped
 
         if isinstance(event, Started):
             self.started = True
@@ -111,6 +111,10 @@ class ProgressBar:
             self._print(f"seed {event.seed}, writing to {event.folder}")
         elif isinstance(event, Stepped):
             self._show_step(event)
+        elif isinstance(event, Steered):
+            self._print(f"step {event.step}: {event.turn.described()}")
+        elif isinstance(event, Refused):
+            self._print(f"a turn is left out: {one_line(event.reason)}", style="yellow")
         elif isinstance(event, Notice):
             self._print(one_line(event.message), style="yellow")
         elif isinstance(event, Finished):

@@ -103,6 +103,24 @@ def parse_weights(assignments: Sequence[str], option: str) -> dict[str, float]:
     return weights
 
 
+def read_steering_file(value: str, option: str) -> list[dict[str, Any]]:
+    """Return the turns in a steering file.
+
+    Args:
+        value: name of the file.
+        option: named in the error message.
+
+    Raises:
+        UsageError: `value` is empty, or the file has another content.
+        InputError: the file cannot be read.
+    """
+    from artgen.config.steering import read_steering
+
+    if not value.strip():
+        raise UsageError(f"{option} is empty; give the name of a YAML file with turns")
+    return read_steering(Path(value))
+
+
 def read_grid_file(value: str, option: str) -> str:
     """Return a grid of texts, from a file if `value` names one, else `value` itself.
 

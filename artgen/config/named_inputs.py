@@ -93,6 +93,8 @@ def _terms_of(options: Options) -> list[grammar.Term]:
     prompts: list[str] = []
     for name, field in option_fields(type(options)).items():
         value = getattr(options, name)
+        if value is None:
+            continue
         if field.kind == "prompts":
             prompts += value
         elif field.kind == "prompt grid":

@@ -211,6 +211,11 @@ class RunConfig(Request):
             config = config.turned(turn)
         return config
 
+    def without_turns_from(self, step: int) -> RunConfig:
+        """Return the configuration without the turns of the run itself that are at this step or later."""
+        kept = [turn for turn in self.steering if turn.stage != "run" or turn.at < step]
+        return self.model_copy(update={"steering": tuple(kept)})
+
     @property
     def most_steps(self) -> int:
         """The largest number of steps that the run has at any time."""

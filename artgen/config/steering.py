@@ -128,6 +128,20 @@ class Turn(Options):
         values = serialise(self)
         return {name: value for name, value in values.items() if getattr(self, name) != fields[name].default}
 
+    def described(self) -> str:
+        """Return what the turn changes, in one line.
+
+        Example:
+            >>> Turn(delete=(3, 7), rate=0.5).described()
+            'delete 3, 7; rate 0.5'
+        """
+        where = {"step", "stage", "tile", "candidate"}
+        parts = []
+        for name, value in self.model_dump().items():
+            if name not in where:
+                parts.append(f"{name} {_shown(value)}")
+        return "; ".join(parts)
+
     @property
     def at(self) -> int:
         """The step; a recorded turn has one."""
@@ -142,6 +156,15 @@ class Turn(Options):
     def terms(self) -> list[grammar.Term]:
         """Return the terms of the prompts, none if they stay."""
         return grammar.parse_all(self.prompts or ())
+
+
+def _shown(value: Any) -> str:
+    """Return a value of a turn for people."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={each}" for name, each in value.items())
+    if isinstance(value, tuple | list):
+        return ", ".join(_shown(each) for each in value)
+    return "yes" if value is True else str(value)
 
 
 def make_turn(values: Mapping[str, Any]) -> Turn:

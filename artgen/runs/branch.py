@@ -99,6 +99,15 @@ def branching(
     return EventStream(_continue(origin, config, at, out, force, setting), setting.requests)
 
 
+def last_step(run: Path, tile: int | None = None) -> int:
+    """Return the number of steps that a run, or one of its tiles, has done.
+
+    Raises:
+        InputError: `run` is not a run.
+    """
+    return _Origin.of(run, tile).header.step
+
+
 @dataclass(frozen=True)
 class _Origin:
     """The run that a branch leaves.
