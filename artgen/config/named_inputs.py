@@ -143,7 +143,7 @@ def _guides(value: Iterable[str]) -> list[str]:
     return [spec.file for spec in specs if spec.file is not None]
 
 
-def _mapping(values: Mapping[str, Any]) -> list[str]:
+def _mapping(values: Mapping[Any, Any]) -> list[str]:
     """Return the paths among a renderer's options, whose kinds are not known here.
 
     A renderer of another package may open a whole text as a path, or parts of it.

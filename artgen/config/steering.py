@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_serializer, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from artgen import prompts as grammar
 from artgen.config.reading import load_config_file, one_line_error
@@ -14,9 +21,9 @@ from artgen.config.request import PromptsField
 from artgen.config.sections import Sorted
 from artgen.config.values import PaletteField
 from artgen.errors import UsageError
-from artgen.option_kinds import Kind
+from artgen.geometry import Region
+from artgen.option_kinds import ADVANCED, Kind
 from artgen.options import Options
-from artgen.types import Region
 
 MOST_TURNS = 1000
 """Most turns that a configuration may record."""
@@ -27,12 +34,19 @@ Elements = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=1
 StageName = Literal["sketch", "run", "tile"]
 
 
+def _read_region(value: Any) -> Any:
+    """Return a region that is written as text, `0,0,0.5,1`, as a list; anything else is checked later."""
+    return value.strip("[] ").split(",") if isinstance(value, str) else value
+
+
 class Addition(Options):
     """Elements that a turn adds."""
 
+    model_config = ConfigDict(json_schema_extra=ADVANCED)
+
     count: int = Field(8, ge=1, le=10_000, description="number of strokes or patches")
-    region: Annotated[tuple[float, float, float, float], Kind("region")] = Field(
-        (0.0, 0.0, 1.0, 1.0), description="where: x0, y0, x1, y1 in fractions of the picture"
+    region: Annotated[tuple[float, float, float, float], BeforeValidator(_read_region), Kind("region")] = (
+        Field((0.0, 0.0, 1.0, 1.0), description="where: x0, y0, x1, y1 in fractions of the picture")
     )
 
     @model_validator(mode="after")
@@ -52,6 +66,8 @@ class Turn(Options):
 
     Elements are named by their ids, as in `image.svg`. The changes are made in the order of the fields.
     """
+
+    model_config = ConfigDict(json_schema_extra=ADVANCED)
 
     step: int | None = Field(
         None, ge=0, le=LATEST_STEP, description="number of steps done before it; None: now, in a run"

@@ -48,7 +48,8 @@ class Metrics:
 
     def drop_after(self, step: int) -> None:
         """Forget the lines of later steps."""
-        self._lines = [line for line in self._lines if json.loads(line)["step"] <= step]
+        self._lines = [line for line in self._lines if read_json(line)["step"] <= step]
+        self._noted = [event for event in self._noted if event.step <= step]
 
     def flush(self) -> None:
         """Write all lines."""

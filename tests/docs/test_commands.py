@@ -23,6 +23,7 @@ from tests.docs.pages import PAGES, blocks, commands_in_blocks, commands_in_sent
 FILES = {
     "animals.txt": "a blue rabbit\na fox's den --steps 50 --cells 16\n",
     "runs/boat/config.yaml": "prompts: [a boat]\n",
+    "turns.yaml": "steering:\n  - {step: 100, prompts: a blue fish}\n",
 }
 """Files that the documentation's commands read while they are parsed."""
 

@@ -193,19 +193,19 @@ class Turn(Options):
     palette: PaletteField | None = None
 
 
-class Steered(RunConfig):
+class Remarked(RunConfig):
     """A configuration with a list of turns."""
 
-    steering: tuple[Turn, ...] = ()
+    remarks: tuple[Turn, ...] = ()
 
 
 def test_a_new_list_of_sections_is_searched_without_further_code():
     turns = [{"prompts": ["a hen", "@hen.png:2"]}, {"palette": "dusk.gpl"}, {"palette": "red,blue"}]
-    config = Steered.make({**LEAST, "steering": turns})
+    config = Remarked.make({**LEAST, "remarks": turns})
     assert config.local_files() == ["hen.png", "dusk.gpl"]
     with pytest.raises(UsageError, match=r"hen\.png, dusk\.gpl"):
         AllowedInputs().require(config)
-    assert files_of(config, without=["steering"]) == []
+    assert files_of(config, without=["remarks"]) == []
 
 
 # --- how paths are compared -----------------------------------------------------------
