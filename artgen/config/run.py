@@ -59,6 +59,9 @@ class RunConfig(Request):
     )
     steps: int = Field(200, ge=1, le=1_000_000, description="optimisation steps", json_schema_extra=BASIC)
     seconds: float | None = Field(None, gt=0, description="stop after this many seconds instead")
+    step_seconds: float | None = Field(
+        None, gt=0, description="end the run after a step that takes longer than this many seconds"
+    )
     seed: int = Field(
         default_factory=lambda: secrets.randbelow(2**31),
         ge=0,

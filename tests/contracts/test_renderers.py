@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from defusedxml import ElementTree
@@ -15,9 +17,10 @@ from artgen.images import read_opaque
 from artgen.losses import LossContext
 from artgen.prompts import parse
 from artgen.renderers import renderers
-from artgen.renderers.base import Surroundings
+from artgen.renderers.base import Renderer, Surroundings
+from artgen.renderers.editing import Addition
 from artgen.renderers.elements import ElementRenderer
-from artgen.types import WHOLE, Size, Window
+from artgen.types import WHOLE, Region, Size, Window
 from tests.contracts.parts import CANVAS, FITTING, make
 
 every_renderer = pytest.mark.parametrize("name", renderers.names())
@@ -283,3 +286,53 @@ def test_wrong_elements_are_named(name: str):
                 act([0, wrong])
     with pytest.raises(UsageError, match=f"no {noun} would be left"):
         renderer.remove(range(count))
+
+
+def operations(renderer: Renderer) -> dict[str, Callable[[int | None], object]]:
+    """Return every operation on elements, each as a function of the candidate."""
+    addition = Addition(2, Region(0, 0, 0.5, 0.5), torch.Generator().manual_seed(5))
+    red = torch.tensor([1.0, 0.0, 0.0])
+    return {
+        "lock": lambda candidate: renderer.lock([1, 2], candidate),
+        "unlock": lambda candidate: renderer.unlock([2], candidate),
+        "duplicate": lambda candidate: renderer.duplicate([1], candidate),
+        "front": lambda candidate: renderer.to_front([0], candidate),
+        "back": lambda candidate: renderer.to_back([3], candidate),
+        "recolour": lambda candidate: renderer.recolour([2], red, candidate),
+        "add": lambda candidate: renderer.add(addition, candidate),
+        "remove": lambda candidate: renderer.remove([2], candidate),
+    }
+
+
+@every_renderer
+@pytest.mark.parametrize("candidate", [None, 1])
+def test_operations_on_elements_work_or_are_refused_in_one_line(name: str, candidate: int | None):
+    renderer = make(name)
+    optimiser = torch.optim.Adam(renderer.parameters(), 0.01)
+    renderer(CANVAS).square().sum().backward()
+    optimiser.step()
+
+    names = set(renderer.state())
+    first = renderer(CANVAS)[0].detach().clone()
+    for operation in operations(renderer).values():
+        try:
+            operation(candidate)
+        except UsageError as error:
+            assert "\n" not in str(error) and "cannot" in str(error)
+            continue
+
+        ids = renderer.element_ids()
+        assert all(len(set(row)) == len(row) for row in ids.tolist())
+        renderer.project_()
+        assert torch.isfinite(renderer(CANVAS)).all()
+        if candidate == 1:
+            torch.testing.assert_close(renderer(CANVAS)[0].detach(), first, atol=1e-6, rtol=0)
+    assert set(renderer.state()) == names
+
+    copied = make(name)
+    copied.load_state(renderer.state())
+    assert torch.equal(copied(CANVAS), renderer(CANVAS))
+    with pytest.raises(UsageError, match="no candidate 9"):
+        renderer.lock([0], 9)
+    with pytest.raises(UsageError, match=r"no \w+ 99999"):
+        renderer.lock([99999])

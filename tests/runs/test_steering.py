@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from artgen.config import Addition, RunConfig, Turn
-from artgen.engine.events import Refused, Steered, Stepped
+from artgen.engine.events import Notice, Refused, Steered, Stepped
 from artgen.errors import RunError, UsageError
 from artgen.export.metadata import read_configuration
 from artgen.runs.branch import branch
@@ -82,6 +82,25 @@ def test_a_steered_run_is_repeated_with_the_same_bits(
     again = paint(recorded(result.picture), tmp_path / "again")
     for file in ("image.png", "metrics.jsonl", "timelapse.gif", "config.yaml"):
         assert (again.folder / file).read_bytes() == (result.folder / file).read_bytes(), file
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_steering_is_repeated_on_two_threads(threads: int, tiny_guide: str, tmp_path: Path):
+    config = configuration("strokes", tiny_guide, threads=threads, canvas="96x96")
+    result, _ = steered(config, tmp_path / "live", turns_for("strokes"))
+    again = paint(recorded(result.picture), tmp_path / "again")
+    assert again.picture.read_bytes() == result.picture.read_bytes()
+
+
+def test_a_step_that_takes_too_long_ends_the_run_with_a_notice(tiny_guide: str, tmp_path: Path):
+    config = configuration("strokes", tiny_guide, step_seconds=1e-6)
+    seen = []
+    result = drive(painting(config, tmp_path / "run"), watch=seen.append)
+    assert (result.reason, result.step) == ("stopped", 1)
+    notices = [event.message for event in seen if isinstance(event, Notice)]
+    assert any("step 1 took" in message and "step_seconds" in message for message in notices)
+    generous = configuration("strokes", tiny_guide, step_seconds=1000.0)
+    assert paint(generous, tmp_path / "generous").reason == "done"
 
 
 @every_renderer
