@@ -27,6 +27,7 @@ from benchmarks import (
     step,
     strokes,
     tiles,
+    watching,
 )
 from benchmarks.common import Figure, Results
 
@@ -139,6 +140,12 @@ def test_collage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert goals_of(figures) == ["< 0.15", ">= 10", "< 300", "<= 0.125", "< 1"]
     assert 0 < figures[4]["value"] < 1 and len(figures) == 7
     assert collage.measure_growth("dense", "over", 10, 64) >= 0
+
+
+def test_watching(tmp_path: Path):
+    figures = figures_of(watching, tmp_path / "x.json")
+    assert goals_of(figures) == ["<= 2"] * 3
+    assert all(figure["value"] > 0 for figure in figures)
 
 
 def test_point(tmp_path: Path):
