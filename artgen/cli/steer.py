@@ -121,7 +121,7 @@ def _turns(
 
     if steps is not None:
         values["steps"] = _steps_done(run, tile, at) + steps
-    given = {name: value for name, value in values.items() if value not in (None, [], {}, False)}
+    given = {name: value for name, value in values.items() if _is_given(value)}
 
     turns = []
     if set(given) - {"candidate"}:
@@ -129,6 +129,11 @@ def _turns(
     if steering is not None:
         turns += [make_turn(turn) for turn in read_steering(steering)]
     return turns
+
+
+def _is_given(value: Any) -> bool:
+    """Return whether an option was given; 0 is a value, such as the first candidate."""
+    return value is not None and value is not False and value not in ([], {})
 
 
 def _steps_done(run: Path, tile: int | None, at: int | None) -> int:

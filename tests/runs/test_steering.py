@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image as Pillow
 
 from artgen.config import Addition, RunConfig, Turn
 from artgen.engine.events import Notice, Refused, Steered, Stepped
 from artgen.errors import RunError, UsageError
 from artgen.export.metadata import read_configuration
+from artgen.runs import branches
 from artgen.runs.branch import branch
 from artgen.runs.paint import paint, painting, resume
 from artgen.runs.saved import open_run
@@ -243,3 +245,49 @@ def test_wrong_steering_is_refused_before_anything_is_made(tiny_guide: str):
     ):
         with pytest.raises(UsageError, match=said):
             configuration("strokes", tiny_guide, steering=turns)
+
+
+def test_a_palette_can_change_and_the_picture_has_its_colours(tiny_guide: str, tmp_path: Path):
+    config = configuration("pixel", tiny_guide)
+    result, _ = steered(config, tmp_path / "live", {4: [Turn(palette="#000000,#ffffff,#ff0000")]})
+    with Pillow.open(result.picture) as picture:
+        colours = {colour for _, colour in picture.convert("RGB").getcolors()}
+    assert colours <= {(0, 0, 0), (255, 255, 255), (255, 0, 0)}
+    again = paint(recorded(result.picture), tmp_path / "again")
+    assert again.picture.read_bytes() == result.picture.read_bytes()
+    half = drive(painting(recorded(result.picture), tmp_path / "half"), stop_after=6)
+    assert resume(half.folder).picture.read_bytes() == result.picture.read_bytes()
+
+
+def test_a_turn_for_a_later_step_is_recorded_at_once_and_made_there(tiny_guide: str, tmp_path: Path):
+    config = configuration("strokes", tiny_guide)
+    result, seen = steered(config, tmp_path / "live", {2: [Turn(step=5, prompts="a boat")]})
+    assert [turn.at for turn in recorded(result.picture).steering] == [5]
+    assert [event.step for event in seen] == [2, 5]
+    plain = paint(RunConfig.make(json.loads(recorded(result.picture).to_json())), tmp_path / "plain")
+    assert plain.picture.read_bytes() == result.picture.read_bytes()
+
+
+def test_the_oldest_kept_states_are_removed_when_they_take_too_much(
+    tiny_guide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(branches, "MOST_BYTES", 1)
+    result, _ = steered(configuration("strokes", tiny_guide), tmp_path / "live", turns_for("strokes"))
+    assert [path.name for path in branches.kept_states(result.folder)] == ["run-0000008.safetensors"]
+    made = branch(result.folder, [Turn(prompts="a boat")], at=4, out=tmp_path / "branch")
+    assert made.picture.read_bytes() == paint(recorded(made.picture), tmp_path / "x").picture.read_bytes()
+
+
+def test_only_the_last_twenty_turns_can_be_taken_back(tiny_guide: str, tmp_path: Path):
+    run = painting(configuration("strokes", tiny_guide, steps=2), tmp_path / "run")
+    seen = []
+    for event in run:
+        if isinstance(event, Stepped) and event.step == 1 and not seen:
+            run.steer(*[Turn(rate=0.5 + index / 100) for index in range(22)])
+            for _ in range(21):
+                run.undo()
+        if isinstance(event, Steered | Refused):
+            seen.append(event)
+    refused = [event for event in seen if isinstance(event, Refused)]
+    assert len(seen) == 43 and len(refused) == 1 and "no turn that can be taken back" in refused[0].reason
+    assert len(recorded(run.result.picture).steering) == 2
