@@ -69,6 +69,7 @@ def of_the_user(opened: Opened, *own: Path) -> set[Path]:
         Path(str(artgen.__file__)).parent,
         Path(str(artgen_assets.__file__)).parent,
         Path(__file__).parents[1],
+        Path(str(artgen.__file__)).parents[1] / "artgen.egg-info",  # of an editable installation
     ]
     system = [
         Path(sys.prefix),
@@ -176,7 +177,7 @@ def test_an_edited_picture_opens_what_its_chain_names(files: Path, tmp_path: Pat
     paint(first, tmp_path / "first")
     editing(tmp_path / "first", delete=[1], steps=1, out=tmp_path / "second").finish()
     config = RunConfig.from_text((tmp_path / "second" / "config.yaml").read_text())
-    assert config.edited is not None
+    assert config.steering
 
     opened.paths.clear()
     AllowedInputs(files=["target.png"], guides=["doodle"]).require(config)
