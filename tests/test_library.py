@@ -124,7 +124,7 @@ def test_edits_are_children_of_the_run_they_began_with(tmp_path: Path, photograp
     values = {**SMALL, "target": str(photograph), "seed": 7, "renderer": "strokes", "options": {"strokes": 3}}
     paint(RunConfig.make(values), tmp_path / "first")
     edit(tmp_path / "first", delete=[0], steps=1, out=tmp_path / "second")
-    edit(tmp_path / "second", delete=[0], steps=1, out=tmp_path / "third")
+    edit(tmp_path / "second", delete=[1], steps=1, out=tmp_path / "third")
     edit(tmp_path / "first", lock=[0], steps=1, out=tmp_path / "other")
 
     cards = {card.folder.name: card for card in runs(tmp_path)}
