@@ -18,7 +18,7 @@ from artgen.grid import Tiling
 from artgen.images import read_opaque
 from artgen.runs.checkpoint import load_checkpoint
 from artgen.runs.state import CheckpointHeader
-from artgen.runs.tiled import tile_checkpoint
+from artgen.runs.tile_files import tile_checkpoint
 from artgen.runs.tiles import seam_contrast
 from artgen.types import Image, Size
 from benchmarks.common import Results, parser

@@ -31,49 +31,41 @@ if TYPE_CHECKING:
 _branching = import_later("artgen.runs.branch:branching")
 
 
+Text = str | None
+Texts = list[str] | None
+Number = int | None
+
+
+def _elements(help_text: str) -> Any:
+    """Return an option for the ids of elements."""
+    return typer.Option(metavar="3,7", help=help_text)
+
+
 @app.command(rich_help_panel="Paint")
 def steer(
     run: Annotated[Path, typer.Argument(parser=nonempty_path, help="Folder of a run, or a picture in it.")],
     prompts: Annotated[
-        list[str] | None, typer.Argument(metavar="[PROMPT]...", help="All prompts from that step on.")
+        Texts, typer.Argument(metavar="[PROMPT]...", help="All prompts from that step on.")
     ] = None,
-    at: Annotated[
-        int | None, typer.Option(min=0, help="Steps done before the change; default: where the run ended.")
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option("--continue", min=1, help="Steps from there; default: those that remain.")
-    ] = None,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Learning rates follow their schedule again.")
-    ] = False,
-    lock: Annotated[str, typer.Option(metavar="3,7", help="Elements to keep as they are.")] = "",
-    unlock: Annotated[str, typer.Option(metavar="3,7", help="Elements that may change again.")] = "",
-    delete: Annotated[str, typer.Option(metavar="3,7", help="Elements to remove.")] = "",
-    duplicate: Annotated[str, typer.Option(metavar="3,7", help="Elements to copy.")] = "",
-    front: Annotated[str, typer.Option(metavar="3,7", help="Elements to move above all others.")] = "",
-    back: Annotated[str, typer.Option(metavar="3,7", help="Elements to move below all others.")] = "",
-    recolour: Annotated[
-        list[str] | None, typer.Option(metavar="3=red", help="Give elements a colour: 3,7=#ff8800.")
-    ] = None,
-    add: Annotated[
-        list[str] | None,
-        typer.Option(metavar="8@0,0,0.5,1", help="Add so many elements in a region x0,y0,x1,y1."),
-    ] = None,
-    loss: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=WEIGHT", help="Weight of a loss from that step on.")
-    ] = None,
-    rate: Annotated[
-        float | None, typer.Option(help="Factor of all learning rates from that step on.")
-    ] = None,
-    palette: Annotated[str | None, typer.Option(help="Palette from that step on.")] = None,
-    candidate: Annotated[
-        int | None, typer.Option(min=0, help="Change the elements of this candidate only (0 is the first).")
-    ] = None,
-    keep: Annotated[int | None, typer.Option(min=0, help="Keep this candidate, drop the others.")] = None,
-    tile: Annotated[int | None, typer.Option(min=0, help="Number of the tile, from 0.")] = None,
+    at: Annotated[Number, typer.Option(min=0, help="Step of the change; default: the last one.")] = None,
+    steps: Annotated[Number, typer.Option("--continue", min=1, help="Steps from there.")] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Start the learning rates again.")] = False,
+    lock: Annotated[str, _elements("Elements to keep as they are.")] = "",
+    unlock: Annotated[str, _elements("Elements that may change again.")] = "",
+    delete: Annotated[str, _elements("Elements to remove.")] = "",
+    duplicate: Annotated[str, _elements("Elements to copy.")] = "",
+    front: Annotated[str, _elements("Elements to move above all others.")] = "",
+    back: Annotated[str, _elements("Elements to move below all others.")] = "",
+    recolour: Annotated[Texts, typer.Option(metavar="3=red", help="Give elements a colour.")] = None,
+    add: Annotated[Texts, typer.Option(metavar="8@0,0,0.5,1", help="Add elements in x0,y0,x1,y1.")] = None,
+    loss: Annotated[Texts, typer.Option(metavar="NAME=WEIGHT", help="Weight of a loss.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Factor of all learning rates.")] = None,
+    palette: Annotated[Text, typer.Option(help="Palette from that step on.")] = None,
+    candidate: Annotated[Number, typer.Option(min=0, help="Change this candidate only, from 0.")] = None,
+    keep: Annotated[Number, typer.Option(min=0, help="Keep this candidate, drop the others.")] = None,
+    tile: Annotated[Number, typer.Option(min=0, help="Number of the tile, from 0.")] = None,
     steering: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", parser=nonempty_path, help="YAML file with further turns."),
+        Path | None, typer.Option(metavar="FILE", parser=nonempty_path, help="YAML file with turns.")
     ] = None,
     out: Out = None,
     runs: Runs = None,
@@ -84,19 +76,11 @@ def steer(
 ) -> None:
     """Change a run at a step, and continue in a new folder: artgen steer RUN --at 80 "a blue fish" --delete 3,7."""
     with reported(as_json), new_runs_in(runs, out):
-        elements = {
-            "lock": lock,
-            "unlock": unlock,
-            "delete": delete,
-            "duplicate": duplicate,
-            "front": front,
-            "back": back,
-        }
-        values: dict[str, Any] = {
-            name: element_numbers(text, f"--{name}") for name, text in elements.items() if text
-        }
-        values |= {"prompts": prompts or None, "rate": rate, "palette": palette, "keep": keep}
-        values |= {"candidate": candidate, "restart": restart}
+        elements = {"lock": lock, "unlock": unlock, "delete": delete, "duplicate": duplicate}
+        elements |= {"front": front, "back": back}
+        values: dict[str, Any] = {"prompts": prompts or None, "rate": rate, "palette": palette}
+        values |= {"keep": keep, "candidate": candidate, "restart": restart}
+        values |= {name: element_numbers(text, f"--{name}") for name, text in elements.items()}
         values["losses"] = parse_weights(loss, "--loss") if loss else {}
         values["recolour"] = _colours(recolour or [])
         values["add"] = [_addition(text) for text in add or []]

@@ -35,29 +35,8 @@ from artgen.runs.single import resume_single
 from artgen.runs.sketch import FILE as SKETCH
 from artgen.runs.state import CheckpointHeader
 from artgen.runs.steering import validated
-from artgen.runs.tiled import TILES, resume_tiles, tile_checkpoint
-
-
-def branch(
-    run: Path,
-    turns: Sequence[Turn] = (),
-    *,
-    at: int | None = None,
-    tile: int | None = None,
-    out: Path | None = None,
-    force: bool = False,
-    open_files: bool = False,
-    guides: GuidePool | Sequence[Guide] | None = None,
-) -> RunResult:
-    """Branch off a run, and continue to the end; see `branching`.
-
-    Example:
-        >>> branch(Path("runs/2026-01-01-a-red-apple-1"), [Turn(prompts="a blue fish")], at=80)  # doctest: +SKIP
-    """
-    stream = branching(
-        run, turns, at=at, tile=tile, out=out, force=force, open_files=open_files, guides=guides
-    )
-    return stream.finish()
+from artgen.runs.tile_files import TILES, tile_checkpoint
+from artgen.runs.tiled import resume_tiles
 
 
 def branching(
@@ -89,6 +68,10 @@ def branching(
     Raises:
         InputError: `run` is not a run.
         UsageError: the turns do not fit the run, or it names files with other content than it began with.
+
+    Example:
+        >>> run = Path("runs/2026-01-01-a-red-apple-1")                              # doctest: +SKIP
+        >>> branching(run, [Turn(prompts="a blue fish")], at=80).finish()            # doctest: +SKIP
     """
     origin = _Origin.of(run, tile)
     if not open_files:

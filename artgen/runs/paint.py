@@ -17,7 +17,8 @@ from artgen.runs.repeat import repeat
 from artgen.runs.report import RunResult
 from artgen.runs.setting import Setting
 from artgen.runs.single import paint_single, resume_single
-from artgen.runs.tiled import is_tiled, paint_tiles, resume_tiles
+from artgen.runs.tile_files import is_tiled
+from artgen.runs.tiled import paint_tiles, resume_tiles
 
 BEFORE_THE_FIRST_CHECKPOINT = {CONFIGURATION, "sketch.png", "frames", "tiles"}
 """What a run writes before its first checkpoint."""

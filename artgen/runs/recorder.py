@@ -114,11 +114,6 @@ class Recorder:
         self._last_checkpoint = time.monotonic()
         self._timelapse.note(recorded.step, 0.0, 0.0, recorded.frame)
 
-    @property
-    def longest_step(self) -> float | None:
-        """Longest time a step may take in seconds, None without a limit."""
-        return self._recorded.config.step_seconds
-
     def note(self, event: Stepped) -> None:
         """Write down a step: its losses, and whatever is due."""
         self._metrics.note(event)
@@ -200,13 +195,6 @@ class Recorder:
         return []
 
 
-def _too_long(event: Stepped, longest: float) -> Notice:
-    return Notice(
-        f"step {event.step} took {event.seconds:.1f} s, longer than step_seconds ({longest:g} s), so the run ends "
-        "here; a smaller --canvas or fewer --cutouts make steps shorter, and artgen resume continues"
-    )
-
-
 def announce(*events: Event) -> Generator[Event, None, bool]:
     """Yield the first events of a run, and return whether a stop was requested meanwhile."""
     try:
@@ -258,11 +246,6 @@ def optimise_recorded(
                     recorder.note(event)
                     work.state.elapsed += time.monotonic() - begun
                 yield event
-
-                longest = recorder.longest_step
-                if longest is not None and isinstance(event, Stepped) and event.seconds > longest:
-                    yield _too_long(event, longest)
-                    return "stopped", None
         except StopRequested:
             work.state.finite.read(work.context.problem, work.state)
             return "stopped", None

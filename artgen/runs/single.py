@@ -239,6 +239,9 @@ class _SingleRun:
         levels = self._work.context.problem.renderer.levels
         if len(levels) < 2:
             return
+        budget, step = self._work.context.budget, self._work.state.step
+        if budget.since:  # the schedule no longer follows the used fraction
+            before, now = budget.progress(step - 1, 0.0), budget.progress(step, 0.0)
         ended = min(int(now * len(levels) + 1e-9), len(levels))
         if ended > int(before * len(levels) + 1e-9):
             best = self._work.state.best_first()[0]

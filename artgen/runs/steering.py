@@ -13,7 +13,17 @@ from typing import Protocol, runtime_checkable
 
 from artgen.config import RunConfig, Turn
 from artgen.config.steering import StageName, of_stage, ordered
-from artgen.engine.events import Event, Notice, Refused, Requests, Stage, Steered, Stepped, Undo
+from artgen.engine.events import (
+    Event,
+    Notice,
+    Refused,
+    Requests,
+    Stage,
+    Steered,
+    Stepped,
+    StopRequested,
+    Undo,
+)
 from artgen.engine.loop import optimise
 from artgen.engine.state import LoopState
 from artgen.errors import ArtgenError, UsageError
@@ -169,7 +179,7 @@ class StageSteering:
             self._steering.record(self._named(turn))
             if turn.at > work.state.step:
                 keeper.after_turn()
-                return Steered(self._named(turn), work.state.step)
+                return Notice(f"a turn is planned for step {turn.at}: {turn.described()}")
             take_turn(work, turn)
         except ArtgenError as error:
             self._steering.config = earlier
@@ -245,6 +255,13 @@ def _described(place: tuple[StageName, int | None]) -> str:
     return f"the {name}" if tile is None else f"tile {tile}"
 
 
+def _too_long(event: Stepped, longest: float) -> Notice:
+    return Notice(
+        f"step {event.step} took {event.seconds:.1f} s, longer than step_seconds ({longest:g} s), so the run ends "
+        "here; a smaller --canvas or fewer --cutouts make steps shorter, and artgen resume continues"
+    )
+
+
 def optimise_steered(work: Work, steering: StageSteering, keeper: Keeper) -> Generator[Event, None, None]:
     """Optimise to the end, making turns between steps; see `artgen.engine.loop.optimise`.
 
@@ -252,12 +269,21 @@ def optimise_steered(work: Work, steering: StageSteering, keeper: Keeper) -> Gen
         work: the run; changed in place.
         steering: its turns.
         keeper: writes down that they were made.
+
+    Raises:
+        StopRequested: a step took longer than the configuration allows.
     """
+    longest = work.context.settings.config.step_seconds
     while True:
         yield from steering.prepare(work, keeper)
         for event in optimise(work.context.problem, work.state, work.context.budget):
             yield event
-            if isinstance(event, Stepped) and steering.is_due(work.state):
+            if not isinstance(event, Stepped):
+                continue
+            if longest is not None and event.seconds > longest:
+                yield _too_long(event, longest)
+                raise StopRequested
+            if steering.is_due(work.state):
                 break
         else:
             if not steering.is_due(work.state):

@@ -43,23 +43,11 @@ from artgen.runs.setting import Setting
 from artgen.runs.start import begin
 from artgen.runs.state import CheckpointHeader, capture, restore, saved_sketch, smoothed_losses, take_state
 from artgen.runs.steering import Steering
+from artgen.runs.tile_files import TILES, tile_checkpoint
 from artgen.runs.tiles import check_tiles, tile_config
 from artgen.runs.whole import Whole
 from artgen.runs.work import Work
 from artgen.types import Image
-
-TILES = "tiles"
-"""Folder of the tiles' checkpoints in the folder of a run."""
-
-
-def tile_checkpoint(folder: Path, index: int) -> Path:
-    """Return the path of a tile's checkpoint, tiles counted from 0."""
-    return folder / TILES / f"tile-{index + 1:03d}.safetensors"
-
-
-def is_tiled(folder: Path) -> bool:
-    """Return whether a folder holds a run that was painted tile by tile."""
-    return has_checkpoint(tile_checkpoint(folder, 0))
 
 
 def paint_tiles(config: RunConfig, out: Path | None, force: bool, setting: Setting) -> Run:

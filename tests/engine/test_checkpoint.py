@@ -24,7 +24,7 @@ from artgen.runs.checkpoint import (
 )
 from artgen.runs.paint import paint, painting, resume, resuming
 from artgen.runs.saved import open_run
-from artgen.runs.tiled import tile_checkpoint
+from artgen.runs.tile_files import tile_checkpoint
 from tests.driving import drive
 from tests.engine import test_tiled_run as tiled
 from tests.engine.test_determinism import configuration, digests

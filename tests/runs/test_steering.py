@@ -14,7 +14,7 @@ from artgen.engine.events import Notice, Refused, Steered, Stepped
 from artgen.errors import RunError, UsageError
 from artgen.export.metadata import read_configuration
 from artgen.runs import branches
-from artgen.runs.branch import branch
+from artgen.runs.branch import branching
 from artgen.runs.paint import paint, painting, resume
 from artgen.runs.saved import open_run
 from tests.driving import drive
@@ -101,6 +101,9 @@ def test_a_step_that_takes_too_long_ends_the_run_with_a_notice(tiny_guide: str, 
     assert (result.reason, result.step) == ("stopped", 1)
     notices = [event.message for event in seen if isinstance(event, Notice)]
     assert any("step 1 took" in message and "step_seconds" in message for message in notices)
+    sketched = configuration("collage", tiny_guide, losses={"sketch": 2.0}, step_seconds=1e-6)
+    stopped = paint(sketched, tmp_path / "sketched")
+    assert (stopped.reason, stopped.step) == ("stopped", 0)
     generous = configuration("strokes", tiny_guide, step_seconds=1000.0)
     assert paint(generous, tmp_path / "generous").reason == "done"
 
@@ -144,7 +147,8 @@ def test_an_undone_turn_leaves_no_trace_but_a_branch(name: str, tiny_guide: str,
 
 def test_a_branch_starts_from_a_kept_state_and_equals_a_new_run(tiny_guide: str, tmp_path: Path):
     result, _ = steered(configuration("strokes", tiny_guide), tmp_path / "live", turns_for("strokes"))
-    made = branch(result.folder, [Turn(prompts="a boat", delete=(5,))], at=4, out=tmp_path / "branch")
+    turn = Turn(prompts="a boat", delete=(5,))
+    made = branching(result.folder, [turn], at=4, out=tmp_path / "branch").finish()
     config = recorded(made.picture)
     assert [turn.at for turn in config.steering] == [2, 3, 4]
     again = paint(config, tmp_path / "again")
@@ -263,7 +267,7 @@ def test_a_turn_for_a_later_step_is_recorded_at_once_and_made_there(tiny_guide: 
     config = configuration("strokes", tiny_guide)
     result, seen = steered(config, tmp_path / "live", {2: [Turn(step=5, prompts="a boat")]})
     assert [turn.at for turn in recorded(result.picture).steering] == [5]
-    assert [event.step for event in seen] == [2, 5]
+    assert [event.step for event in seen] == [5]
     plain = paint(RunConfig.make(json.loads(recorded(result.picture).to_json())), tmp_path / "plain")
     assert plain.picture.read_bytes() == result.picture.read_bytes()
 
@@ -274,7 +278,7 @@ def test_the_oldest_kept_states_are_removed_when_they_take_too_much(
     monkeypatch.setattr(branches, "MOST_BYTES", 1)
     result, _ = steered(configuration("strokes", tiny_guide), tmp_path / "live", turns_for("strokes"))
     assert [path.name for path in branches.kept_states(result.folder)] == ["run-0000008.safetensors"]
-    made = branch(result.folder, [Turn(prompts="a boat")], at=4, out=tmp_path / "branch")
+    made = branching(result.folder, [Turn(prompts="a boat")], at=4, out=tmp_path / "branch").finish()
     assert made.picture.read_bytes() == paint(recorded(made.picture), tmp_path / "x").picture.read_bytes()
 
 

@@ -31,27 +31,24 @@ from artgen.renderers.binning import TileGrid, assemble
 from artgen.renderers.collage import layers as collage_layers
 from artgen.renderers.collage.atlas import Atlas, Atlases, Patches
 from artgen.renderers.collage.blending import as_light, blend_tiles, finish, shares
+from artgen.renderers.collage.editing import EditablePatches
 from artgen.renderers.collage.geometry import Affine, Pose, patch_to_pixels
 from artgen.renderers.collage.options import CollageOptions, Sources, clamp_
 from artgen.renderers.collage.recolour import inverted, recolour
 from artgen.renderers.collage.sampling import Scene, sample
 from artgen.renderers.collage.start import deal, mosaic, scatter
-from artgen.renderers.editing import Addition
-from artgen.renderers.elements import NUDGE, ElementRenderer
 from artgen.types import Canvas, Image, Size, Window
 
 TILE = 8
 """Side of the tiles that patches are sampled in, in pixels."""
 WHOLE_ATLAS = 12_000_000
 """Up to this many texels the atlas contains all patches; beyond, only those in use."""
-OUT_OF_SIGHT = 1e3
-"""Position of a hidden patch, in shorter sides of the picture; no patch is that large."""
 BAND_PIXELS = 2_000_000
 """Most pixels rendered at once when no gradient is needed; limits the memory of large exports."""
 
 
 @renderers.register("collage")
-class Collage(ElementRenderer[CollageOptions]):
+class Collage(EditablePatches):
     """N patches per candidate.
 
     Args:
@@ -276,50 +273,6 @@ class Collage(ElementRenderer[CollageOptions]):
             getattr(self, name).copy_(value)
         self.project_()
         self.remember_locked()
-
-    def recolour(self, elements: Sequence[int], colour: Tensor, candidate: int | None = None) -> None:
-        """Tint patches: their own colours are multiplied by a colour; see `Editable.recolour`.
-
-        Raises:
-            UsageError: there is no such patch, or patches are not tinted in RGB.
-        """
-        if self.options.colour != "rgb":
-            raise UsageError(f"patches cannot be recoloured with --colour {self.options.colour}; use rgb")
-        chosen = self._chosen(elements, candidate)
-        with torch.no_grad():
-            self.colour[chosen] = colour.to(self.colour)
-        self.remember_locked()
-        self.project_()
-
-    def _new_elements(self, addition: Addition) -> dict[str, Tensor]:
-        """Return patches scattered over the region, on top."""
-        options = self.options.model_copy(update={"count": addition.count})
-        new = scatter(options, self.canvas, self.population, addition.generator)
-
-        region = addition.region
-        whole = new["translation"].new_tensor([self.canvas.width, self.canvas.height]) / min(
-            self.canvas
-        )  # [2]
-        first = new["translation"].new_tensor([region.left, region.top])
-        extent = new["translation"].new_tensor([region.right - region.left, region.bottom - region.top])
-        drawn = torch.rand(self.population, addition.count, 2, generator=addition.generator)
-        new["translation"] = (first + drawn * extent - 0.5) * whole  # [P, M, 2], the origin is the centre
-        new["order"] = torch.ones_like(new["order"])
-        new["patch"] = deal(len(self.patches), self.population, addition.count, addition.generator)
-        return new
-
-    @torch.no_grad()
-    def _make_invisible(self, chosen: Tensor) -> None:
-        self.translation[chosen] = OUT_OF_SIGHT
-
-    @torch.no_grad()
-    def _nudge(self, chosen: Tensor) -> None:
-        self.translation[chosen] += NUDGE
-
-    @torch.no_grad()
-    def _place(self, chosen: Tensor, *, front: bool) -> None:
-        """Give patches the highest or lowest order; of equal ones, the one stored last is above."""
-        self.order[chosen] = 1.0 if front else 0.0
 
     def to_svg(self, size: Size) -> str:
         """Return the first candidate with its patches embedded, transformed and coloured."""
